@@ -1,0 +1,77 @@
+// The ops as functions: what models, tests and references are written with. One line an op; its .cu
+// file holds the rest. Binary ops broadcast from the right as numpy does. Axes are counted from the
+// right: 0 is the last.
+#pragma once
+
+#include <span>
+
+#include "core/graph/graph.h"
+
+namespace latent {
+
+// Functions of one variable (kernels/pointwise): f32 or f64, any shape.
+Var abs(Var x);
+Var elu(Var x);  // alpha = 1
+Var exp(Var x);
+Var gelu(Var x);  // x * Phi(x), not the tanh approximation
+Var identity(Var x);
+Var leaky_relu(Var x);  // slope 0.01
+Var log(Var x);
+Var reciprocal(Var x);
+Var relu(Var x);
+Var sigmoid(Var x);
+Var silu(Var x);
+Var softplus(Var x);
+Var sqrt(Var x);
+Var square(Var x);
+Var tanh(Var x);
+
+// Structural (kernels/structural).
+Var add(Var a, Var b);
+Var sub(Var a, Var b);
+Var mul(Var a, Var b);
+Var div(Var a, Var b);
+Var affine(Var x, double a, double b);  // a x + b
+Var fill(Graph& graph, const Type& type, double value);
+Var fill_like(Var x, double value);
+Var cast(Var x, DType to);
+Var reshape(Var x, const Shape& shape);  // a view; one dimension may be -1
+Var broadcast_to(Var x, const Shape& shape);
+// Undoes broadcast_to: sums to `shape`, aligned from the right.
+Var sum_to(Var x, const Shape& shape);
+Var sum_axes(Var x, std::span<const int> axes, bool keep);  // keep: summed axes stay with size 1
+Var sum(Var x);                                             // of all elements -> []
+Var mean(Var x);
+Var sum_rows(Var x);  // [rows, ...] -> [rows]: over all axes but the first
+Var mean_rows(Var x);
+Var sum_cols(Var x);  // [rows, ...] -> [...]: over the first axis
+Var mean_cols(Var x);
+Var slice(Var x, int axis, int64_t begin, int64_t end);   // [begin, end) of one axis
+Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adjoint of slice
+Var concat(std::span<const Var> parts, int axis);
+// One flat buffer; parts in the layout's order.
+Var pack(std::span<const Var> parts, const FlatLayout& layout);
+Var greater(Var x, double threshold);  // 1 where x > threshold, else 0; no gradient
+// x [rows, d], running [d] -> the larger of both [d]; no gradient.
+Var max_cols(Var x, Var running);
+
+inline Var operator+(Var a, Var b) { return add(a, b); }
+inline Var operator-(Var a, Var b) { return sub(a, b); }
+inline Var operator*(Var a, Var b) { return mul(a, b); }
+inline Var operator/(Var a, Var b) { return div(a, b); }
+inline Var operator*(double a, Var x) { return affine(x, a, 0); }
+inline Var operator*(Var x, double a) { return affine(x, a, 0); }
+inline Var operator+(Var x, double b) { return affine(x, 1, b); }
+inline Var operator+(double b, Var x) { return affine(x, 1, b); }
+inline Var operator-(Var x, double b) { return affine(x, 1, -b); }
+inline Var operator-(double b, Var x) { return affine(x, -1, b); }
+inline Var operator-(Var x) { return affine(x, -1, 0); }
+inline Var operator/(Var x, double a) { return affine(x, 1 / a, 0); }
+
+// Losses (kernels/loss): prediction and target of one shape [rows, ...] -> [rows].
+Var bernoulli_nll(Var logits, Var x);   // nats, summed over elements
+Var gaussian_nll(Var mu, Var x);        // variance 1; nats, summed over elements
+Var mean_squared_error(Var y, Var x);   // mean over elements
+Var mean_absolute_error(Var y, Var x);  // mean over elements
+
+}  // namespace latent
