@@ -10,9 +10,9 @@
 namespace latent {
 
 /// Cotangents of `wrt`, given the cotangent `seed` of y, appended to y's graph.
-/// `seed` has y's shape behind `batch_axes` leading axes over which pullbacks are independent; results have them too.
-/// A `wrt` that y does not depend on gets zeros. `wrt` may be any Var of the graph, not only leaves.
-/// Throws GraphError where an op on the way has neither vjp nor reference.
+/// `seed` has y's shape behind `batch_axes` leading axes over which pullbacks are independent;
+/// results have them too. A `wrt` that y does not depend on gets zeros. `wrt` may be any Var of the
+/// graph, not only leaves. Throws GraphError where an op on the way has neither vjp nor reference.
 std::vector<Var> pullback(Var y, std::span<const Var> wrt, Var seed, int batch_axes = 0);
 
 /// d y / d wrt of a scalar y (seed 1).

@@ -1,5 +1,6 @@
 // The graph: append-only, a node's id is its place, so ids are a topological order.
-// Leaves are variables: named device memory that outlives the graph and is shared by name between graphs.
+// Leaves are variables: named device memory that outlives the graph and is shared by name between
+// graphs.
 #pragma once
 
 #include <functional>
@@ -26,11 +27,12 @@ struct Variable {
   std::string name;  ///< "encoder.0.weight"
   Type type;
   Role role = Role::state;
-  Init init;           ///< zeros where empty
-  std::string group;   ///< variables of one group lie in one flat buffer; "" has its own memory
+  Init init;          ///< zeros where empty
+  std::string group;  ///< variables of one group lie in one flat buffer; "" has its own memory
 };
 
-/// Places of a group's members in its flat buffer: each begins at a multiple of 64 elements (256 bytes of f32), padding is zero.
+/// Places of a group's members in its flat buffer: each begins at a multiple of 64 elements (256
+/// bytes of f32), padding is zero.
 struct FlatLayout {
   static constexpr int64_t kAlign = 64;
   std::vector<std::string> names;
@@ -40,9 +42,9 @@ struct FlatLayout {
 };
 
 struct Node {
-  AnyOp op;               ///< empty for a leaf
-  std::string variable;   ///< a leaf: the variable's name
-  std::string flat;       ///< a leaf: the group whose whole buffer it is
+  AnyOp op;              ///< empty for a leaf
+  std::string variable;  ///< a leaf: the variable's name
+  std::string flat;      ///< a leaf: the group whose whole buffer it is
   std::vector<Var> inputs;
   std::vector<Type> types;  ///< one an output
   std::string label;        ///< where it came from: "encoder.0", "gradient", "optimizer"

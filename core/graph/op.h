@@ -1,13 +1,17 @@
-// What an op is: one typed struct T with defaulted equality and the members below, wrapped in an AnyOp.
+// What an op is: one typed struct T with defaulted equality and the members below, wrapped in an
+// AnyOp.
 //
-//   static constexpr const char* name;                        "matmul", with its variant if a template
-//   std::vector<Type> infer(Types in) const;                  throws op_error(...) on types it does not take
-//   Kernel prepare(const Signature&, Device&) const;          library primitives, algorithm, workspace; `run` of the Kernel does it
-//   std::vector<Var> vjp(const Pullback&) const;              optional: one cotangent an input, as graph ops
-//   std::vector<Var> reference(std::span<const Var>) const;   optional: the same in plain graph ops; the gradient where vjp is missing
-//   int overwrites(int output) const;                         optional: the input whose memory that output may take, or -1
-//   bool is_view() const;                                     optional: the output is the input's memory, under another shape
-//   Cost cost(const Signature&) const;                        FLOPs, bytes, launches on CUDA
+//   static constexpr const char* name;                        "matmul", with its variant if a
+//   template std::vector<Type> infer(Types in) const;                  throws op_error(...) on
+//   types it does not take Kernel prepare(const Signature&, Device&) const;          library
+//   primitives, algorithm, workspace; `run` of the Kernel does it std::vector<Var> vjp(const
+//   Pullback&) const;              optional: one cotangent an input, as graph ops std::vector<Var>
+//   reference(std::span<const Var>) const;   optional: the same in plain graph ops; the gradient
+//   where vjp is missing int overwrites(int output) const;                         optional: the
+//   input whose memory that output may take, or -1 bool is_view() const; optional: the output is
+//   the input's memory, under another shape std::vector<size_t> packs(const Signature&) const;
+//   optional: the byte offset in output 0 where each input may be produced Cost cost(const
+//   Signature&) const;                        FLOPs, bytes, launches on CUDA
 #pragma once
 
 #include <concepts>
@@ -46,7 +50,8 @@ struct Signature {
   std::vector<Type> in, out;
 };
 
-/// What one execution costs. `bytes`: what must move to and from memory; `launches`: kernels on CUDA.
+/// What one execution costs. `bytes`: what must move to and from memory; `launches`: kernels on
+/// CUDA.
 struct Cost {
   double flops = 0, bytes = 0;
   int launches = 1;
@@ -87,15 +92,16 @@ struct Pullback {
 /// `throw op_error("matmul", "inner sizes differ", in)`.
 GraphError op_error(std::string_view op, std::string_view why, Types types);
 
-/// Cost of an op that reads its inputs and writes its outputs once, with `flops_per_element` of the first output.
+/// Cost of an op that reads its inputs and writes its outputs once, with `flops_per_element` of the
+/// first output.
 Cost streaming_cost(const Signature& s, double flops_per_element);
 
 class AnyOp {
  public:
   AnyOp() = default;
   template <class T>
-    requires(!std::same_as<std::decay_t<T>, AnyOp>)
-  AnyOp(T op) : self_(std::make_shared<Model<T>>(std::move(op))) {}  // NOLINT: implicit by design
+  requires(!std::same_as<std::decay_t<T>, AnyOp>) AnyOp(T op)
+      : self_(std::make_shared<Model<T>>(std::move(op))) {}  // NOLINT: implicit by design
 
   explicit operator bool() const { return self_ != nullptr; }
   std::string name() const { return self_->name(); }
@@ -107,6 +113,7 @@ class AnyOp {
   std::vector<Var> reference(std::span<const Var> in) const { return self_->reference(in); }
   int overwrites(int output) const { return self_->overwrites(output); }
   bool is_view() const { return self_->is_view(); }
+  std::vector<size_t> packs(const Signature& s) const { return self_->packs(s); }
   Cost cost(const Signature& s) const { return self_->cost(s); }
   bool operator==(const AnyOp& other) const {
     return self_ == other.self_ || (self_ && other.self_ && self_->equals(*other.self_));
@@ -130,6 +137,7 @@ class AnyOp {
     virtual std::vector<Var> reference(std::span<const Var> in) const = 0;
     virtual int overwrites(int output) const = 0;
     virtual bool is_view() const = 0;
+    virtual std::vector<size_t> packs(const Signature& s) const = 0;
     virtual Cost cost(const Signature& s) const = 0;
     virtual bool equals(const Concept& other) const = 0;
   };
@@ -162,6 +170,10 @@ class AnyOp {
     bool is_view() const override {
       if constexpr (requires { op.is_view(); }) return op.is_view();
       return false;
+    }
+    std::vector<size_t> packs(const Signature& s) const override {
+      if constexpr (requires { op.packs(s); }) return op.packs(s);
+      return {};
     }
     Cost cost(const Signature& s) const override { return op.cost(s); }
     bool equals(const Concept& other) const override {
