@@ -1,5 +1,6 @@
 # Writes the commit of the source tree to OUTPUT as a header, touching the file only when the commit changed.
 # cmake -DSOURCE=<tree> -DOUTPUT=<header> -P commit.cmake
+cmake_minimum_required(VERSION 3.25)
 set(commit unknown)
 find_program(git git)
 if(git)
