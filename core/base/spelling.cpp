@@ -1,6 +1,7 @@
 #include "core/base/spelling.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace latent {

@@ -15,7 +15,8 @@ struct Duration {
   Unit unit = Unit::steps;
   double amount = 0;
 
-  /// The first step by which it has passed. An epoch of n rows in batches of B is n / B steps, not always whole.
+  /// The first step by which it has passed. An epoch of n rows in batches of B is n / B steps, not
+  /// always whole.
   int64_t steps(double steps_per_epoch, int64_t total_steps) const;
   bool operator==(const Duration&) const = default;
 };

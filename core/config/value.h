@@ -37,8 +37,8 @@ class Value {
   Value(double v, Mark mark = {}) : data_(v), mark_(std::move(mark)) {}
   Value(std::string v, Mark mark = {}) : data_(std::move(v)), mark_(std::move(mark)) {}
   Value(const char* v, Mark mark = {}) : data_(std::string(v)), mark_(std::move(mark)) {}
-  static Value list(List elements = {}, Mark mark = {});
-  static Value map(Mark mark = {});
+  static Value make_list(List elements = {}, Mark mark = {});
+  static Value make_map(Mark mark = {});
 
   Kind kind() const { return static_cast<Kind>(data_.index()); }
   bool is(Kind k) const { return kind() == k; }
