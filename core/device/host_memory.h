@@ -1,0 +1,15 @@
+// Memory of the devices that live on the host.
+#pragma once
+
+#include <cstddef>
+
+namespace latent {
+
+/// 256-byte aligned, uninitialised. Throws OutOfMemory.
+void* allocate_host(size_t bytes, const char* device);
+void release_host(void* p) noexcept;
+
+/// Throws the std::bad_alloc that Device::allocate promises.
+[[noreturn]] void throw_out_of_memory(size_t bytes, const char* device);
+
+}  // namespace latent
