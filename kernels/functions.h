@@ -73,6 +73,9 @@ struct PointwiseFamily {
                           ///< gradients
 };
 
+/// Type of g f'(.) for g [..., X] and x [X]; throws the op's error where they do not fit.
+std::vector<Type> infer_gradient(std::string_view op, Types in);
+
 /// nullptr where no function has that name.
 const PointwiseFamily* find_pointwise(std::string_view name);
 /// The family whose `forward` (or `gradient`) equals op, or nullptr.

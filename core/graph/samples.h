@@ -18,9 +18,9 @@ struct Sample {
   struct Range {
     double lo = -1, hi = 1;
   };
-  std::vector<Range> range;
+  std::vector<Range> range = {};
   int order = 2;  ///< highest gradient order that exists: 0 none, 1 where a selection stops it
-  std::vector<bool> wrt;  ///< inputs to differentiate; default: every real input
+  std::vector<bool> wrt = {};  ///< inputs to differentiate; default: every real input
   double tolerance =
       2e-5;            ///< kernel against reference and CPU against GPU: ||a-b|| / ||b||, in f32
   bool bench = false;  ///< also timed
