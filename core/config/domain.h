@@ -122,7 +122,4 @@ Option contextual(std::string name, Domain domain, std::string context, std::str
 /// Either; the first that fits is taken.
 Domain operator|(Domain a, Domain b);
 
-/// For messages and the reference: "integer >= 1", "none | real > 0", "list of layers".
-std::string describe(const Domain& domain);
-
 }  // namespace latent

@@ -22,7 +22,8 @@ struct ChoiceSpec {
   std::string doc;                  ///< one line
   std::vector<Option> options;      ///< its own; the first is MAIN
   std::vector<std::string> shares;  ///< groups of options that it has too, behind its own
-  std::string unbuilt;  ///< not empty: the name is known, refused, and this says what it comes with
+  std::string
+      unbuilt;  ///< not empty: the name is known, refused, and this says what it comes with: "tables"
 };
 
 /// Registers a part at namespace scope of its file. A name registered as built replaces the same
@@ -38,6 +39,12 @@ struct RegisterOptions {
   enum Place { trailing, leading };
   RegisterOptions(std::string group, std::vector<Option> options, Place place = trailing);
 };
+
+struct OptionGroup {
+  std::vector<Option> leading, trailing;
+};
+/// The options registered for a group; none for an unknown one.
+const OptionGroup& option_group(std::string_view name);
 
 /// All names of a family, built or not, in alphabetical order.
 std::vector<std::string> names_of(Family family);
