@@ -93,7 +93,7 @@ class Device {
 /// backend `simt` names it. Throws UserError where the device does not exist, with the reason (no
 /// GPU, or a build without CUDA).
 std::shared_ptr<Device> open_device(const std::string& name);
-/// How many GPUs of this build's backend can be used; 0 without one.
+/// How many GPUs of this build's backend there are; 0 without one.
 int gpu_count();
 
 }  // namespace latent

@@ -10,8 +10,9 @@
 #include "kernels/skeleton/launch.h"
 
 namespace latent {
+inline namespace LATENT_BACKEND {
 
-namespace detail {
+namespace skeleton {
 
 template <class F>
 struct MentionsDouble : std::is_same<F, double> {};
@@ -35,13 +36,13 @@ constexpr bool cpu_only() {
   }
 }
 
-}  // namespace detail
+}  // namespace skeleton
 
 /// True where F has no GPU body: it says so with `static constexpr bool cpu_only`, or is a template
 /// one of whose type arguments is double. An f32 functor may still return double: running sums in
 /// f64 are for both.
 template <class... Fs>
-inline constexpr bool cpu_only_v = (detail::cpu_only<Fs>() || ...);
+inline constexpr bool cpu_only_v = (skeleton::cpu_only<Fs>() || ...);
 
 /// Throws: `stream` is a GPU's, and the functor is for the CPU only.
 [[noreturn]] inline void no_gpu_body(const Stream& stream) {
@@ -49,4 +50,5 @@ inline constexpr bool cpu_only_v = (detail::cpu_only<Fs>() || ...);
       cat(stream.device ? stream.device->name() : "gpu", ": f64 is computed on the CPU only"));
 }
 
+}  // namespace LATENT_BACKEND
 }  // namespace latent

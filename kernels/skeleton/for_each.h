@@ -7,7 +7,7 @@
 namespace latent {
 inline namespace LATENT_BACKEND {
 
-namespace detail {
+namespace skeleton {
 
 inline constexpr int64_t kForEachTask = 4096;
 
@@ -78,18 +78,18 @@ inline int row_log_width(int64_t cols) {
   return log;
 }
 
-}  // namespace detail
+}  // namespace skeleton
 
 /// f(i) for i in [0, n). f writes its own outputs, and reads nothing that another i writes.
 template <class F>
 void for_each(Stream& stream, int64_t n, const F& f) {
   if (n == 0) return;
   if (!stream.gpu) {
-    cpu::run_tasks(fold::ceil_div(n, detail::kForEachTask), n, detail::CpuForEach<F>{n, f});
+    cpu::run_tasks(fold::ceil_div(n, skeleton::kForEachTask), n, skeleton::CpuForEach<F>{n, f});
   } else if constexpr (cpu_only_v<F>) {
     no_gpu_body(stream);
   } else {
-    launch(stream, {.blocks = fold::ceil_div(n, 256)}, detail::GpuForEach<F>{n, f});
+    launch(stream, {.blocks = fold::ceil_div(n, 256)}, skeleton::GpuForEach<F>{n, f});
   }
 }
 
@@ -98,16 +98,16 @@ template <class F>
 void for_each_row(Stream& stream, int64_t rows, int64_t cols, const F& f) {
   if (rows == 0 || cols == 0) return;
   if (!stream.gpu) {
-    const int64_t rows_a_task = std::max<int64_t>(1, detail::kForEachTask / cols);
+    const int64_t rows_a_task = std::max<int64_t>(1, skeleton::kForEachTask / cols);
     cpu::run_tasks(fold::ceil_div(rows, rows_a_task), rows * cols,
-                   detail::CpuForEachRow<F>{cols, rows, rows_a_task, f});
+                   skeleton::CpuForEachRow<F>{cols, rows, rows_a_task, f});
   } else if constexpr (cpu_only_v<F>) {
     no_gpu_body(stream);
   } else {
-    const int log_width = detail::row_log_width(cols);
+    const int log_width = skeleton::row_log_width(cols);
     const Grid grid{.blocks = fold::ceil_div(rows, 256 >> log_width),
                     .blocks_y = std::min<int64_t>(fold::ceil_div(cols, 1 << log_width), 65535)};
-    launch(stream, grid, detail::GpuForEachRow<F>{rows, cols, log_width, f});
+    launch(stream, grid, skeleton::GpuForEachRow<F>{rows, cols, log_width, f});
   }
 }
 

@@ -7,7 +7,7 @@
 namespace latent {
 inline namespace LATENT_BACKEND {
 
-namespace detail {
+namespace skeleton {
 
 inline constexpr int kAllWarps = 32;
 /// What one block reduces alone.
@@ -88,16 +88,16 @@ void reduce_spans(Stream& stream, int64_t n, int64_t span, const F& f, const Sin
   }
 }
 
-}  // namespace detail
+}  // namespace skeleton
 
 /// Launches of reduce_all on a GPU: 1 up to 65536 elements, 2 beyond.
-inline int reduce_all_launches(int64_t n) { return n <= detail::kOneBlock ? 1 : 2; }
+inline int reduce_all_launches(int64_t n) { return n <= skeleton::kOneBlock ? 1 : 2; }
 
 /// Bytes of workspace that reduce_all needs on every device, where f returns Acc.
 template <class Acc>
 size_t reduce_all_workspace(int64_t n) {
-  if (n <= detail::kOneBlock) return 0;
-  return static_cast<size_t>(fold::ceil_div(n, detail::all_span(n))) * sizeof(Acc);
+  if (n <= skeleton::kOneBlock) return 0;
+  return static_cast<size_t>(fold::ceil_div(n, skeleton::all_span(n))) * sizeof(Acc);
 }
 
 /// finish(acc) with acc = the monoid's sum over i in [0, n) of f(i). f may write outputs of its
@@ -106,15 +106,15 @@ template <class M, class F, class Finish>
 void reduce_all(Stream& stream, int64_t n, M, const F& f, const Finish& finish, void* workspace) {
   using A = decltype(f(int64_t{}));
   constexpr bool kCpuOnly = cpu_only_v<F, Finish>;
-  const detail::FinishAll<Finish> last{finish};
-  if (n <= detail::kOneBlock) {
-    detail::reduce_spans<kCpuOnly, M, A>(stream, n, n, f, last);
+  const skeleton::FinishAll<Finish> last{finish};
+  if (n <= skeleton::kOneBlock) {
+    skeleton::reduce_spans<kCpuOnly, M, A>(stream, n, n, f, last);
     return;
   }
-  const int64_t span = detail::all_span(n), blocks = fold::ceil_div(n, span);
+  const int64_t span = skeleton::all_span(n), blocks = fold::ceil_div(n, span);
   A* partial = static_cast<A*>(workspace);
-  detail::reduce_spans<kCpuOnly, M, A>(stream, n, span, f, detail::Store<A>{partial});
-  detail::reduce_spans<kCpuOnly, M, A>(stream, blocks, blocks, detail::Load<A>{partial}, last);
+  skeleton::reduce_spans<kCpuOnly, M, A>(stream, n, span, f, skeleton::Store<A>{partial});
+  skeleton::reduce_spans<kCpuOnly, M, A>(stream, blocks, blocks, skeleton::Load<A>{partial}, last);
 }
 
 }  // namespace LATENT_BACKEND

@@ -9,7 +9,7 @@
 namespace latent {
 inline namespace LATENT_BACKEND {
 
-namespace detail {
+namespace skeleton {
 
 /// A block takes 32 columns of a slab of rows; each of its warps runs down a contiguous piece of
 /// the slab.
@@ -105,15 +105,15 @@ void reduce_slabs(Stream& stream, int64_t rows, int64_t cols, const F& f, const 
   }
 }
 
-}  // namespace detail
+}  // namespace skeleton
 
 /// Launches of reduce_cols on a GPU: 1 up to 1024 rows, 2 beyond.
-inline int reduce_cols_launches(int64_t rows) { return detail::column_slabs(rows) == 1 ? 1 : 2; }
+inline int reduce_cols_launches(int64_t rows) { return skeleton::column_slabs(rows) == 1 ? 1 : 2; }
 
 /// Bytes of workspace that reduce_cols needs on every device, where f returns Acc.
 template <class Acc>
 size_t reduce_cols_workspace(int64_t rows, int64_t cols) {
-  const int64_t slabs = detail::column_slabs(rows);
+  const int64_t slabs = skeleton::column_slabs(rows);
   return slabs == 1 ? 0 : static_cast<size_t>(slabs * cols) * sizeof(Acc);
 }
 
@@ -125,14 +125,14 @@ void reduce_cols(Stream& stream, int64_t rows, int64_t cols, M, const F& f, cons
   using A = decltype(f(int64_t{}, int64_t{}));
   constexpr bool kCpuOnly = cpu_only_v<F, Finish>;
   if (cols == 0) return;
-  const int64_t slabs = detail::column_slabs(rows);
+  const int64_t slabs = skeleton::column_slabs(rows);
   if (slabs == 1) {
-    detail::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, finish);
+    skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, finish);
     return;
   }
   A* partial = static_cast<A*>(workspace);
-  detail::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, detail::Store<A>{partial});
-  for_each(stream, cols, detail::AddSlabs<kCpuOnly, M, A, Finish>{partial, cols, slabs, finish});
+  skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, skeleton::Store<A>{partial});
+  for_each(stream, cols, skeleton::AddSlabs<kCpuOnly, M, A, Finish>{partial, cols, slabs, finish});
 }
 
 }  // namespace LATENT_BACKEND

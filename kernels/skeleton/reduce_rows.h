@@ -7,7 +7,7 @@
 namespace latent {
 inline namespace LATENT_BACKEND {
 
-namespace detail {
+namespace skeleton {
 
 /// Up to this many columns a warp reduces a row, beyond it a block of eight warps.
 inline constexpr int64_t kWarpRow = 1024;
@@ -67,7 +67,7 @@ struct GpuReduceLongRows {
   }
 };
 
-}  // namespace detail
+}  // namespace skeleton
 
 /// finish(r, acc) with acc = the monoid's sum over c of f(r, c), for r in [0, rows). f is called
 /// once an element and may write outputs of its own (a loss and its gradient in one pass). One
@@ -79,15 +79,15 @@ void reduce_rows(Stream& stream, int64_t rows, int64_t cols, M, const F& f, cons
   if (!stream.gpu) {
     const int64_t rows_a_task = std::max<int64_t>(1, 2048 / std::max<int64_t>(cols, 1));
     cpu::run_tasks(fold::ceil_div(rows, rows_a_task), rows * cols,
-                   detail::CpuReduceRows<M, A, F, Finish>{rows, cols, rows_a_task, f, finish});
+                   skeleton::CpuReduceRows<M, A, F, Finish>{rows, cols, rows_a_task, f, finish});
   } else if constexpr (cpu_only_v<F, Finish>) {
     no_gpu_body(stream);
-  } else if (cols <= detail::kWarpRow) {
+  } else if (cols <= skeleton::kWarpRow) {
     launch(stream, {.blocks = fold::ceil_div(rows, 8), .threads = 256},
-           detail::GpuReduceShortRows<M, A, F, Finish>{rows, cols, f, finish});
+           skeleton::GpuReduceShortRows<M, A, F, Finish>{rows, cols, f, finish});
   } else {
-    launch(stream, {.blocks = rows, .threads = 32 * detail::kRowWarps},
-           detail::GpuReduceLongRows<M, A, F, Finish>{cols, f, finish});
+    launch(stream, {.blocks = rows, .threads = 32 * skeleton::kRowWarps},
+           skeleton::GpuReduceLongRows<M, A, F, Finish>{cols, f, finish});
   }
 }
 
