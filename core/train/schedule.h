@@ -31,6 +31,7 @@ struct SchedulePoint {
 
 struct Schedule {
   enum class Kind : uint8_t { constant, linear, cosine, step, exponential, cyclic, piecewise };
+  using Point = SchedulePoint;
   static constexpr int kMaxPoints = 8;
 
   Kind kind = Kind::constant;
