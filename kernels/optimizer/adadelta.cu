@@ -22,23 +22,6 @@ struct AdadeltaFormula {
   }
 };
 
-using namespace schema;
-const RegisterOptimizer registered{
-    {.name = "adadelta",
-     .doc = "Adadelta (Zeiler 2012); Keras' of old is lr 1, rho 0.95, eps 1e-8",
-     .options = {option("lr", real("(0, inf)"), "1", "learning rate"),
-                 option("rho", real("[0, 1)"), "0.9", "decay of the second moments"),
-                 option("eps", real("[1e-30, inf)"), "1e-6", "added under the roots")},
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      return {Adadelta{.lr = options.at("lr").as_real(),
-                       .rho = options.at("rho").as_real(),
-                       .eps = options.at("eps").as_real(),
-                       .schedule = schedule},
-              {"u", "v"}};
-    }};
-
 const RegisterSamples samples{"optimizer/adadelta", [] {
                                 return std::vector<Sample>{
                                     optimizer_sample("adadelta", Adadelta{}, 2, 777),

@@ -20,21 +20,6 @@ struct AdagradFormula {
   }
 };
 
-using namespace schema;
-const RegisterOptimizer registered{
-    {.name = "adagrad",
-     .doc = "Adagrad (Duchi, Hazan and Singer 2011)",
-     .options = {option("lr", real("(0, inf)"), "0.01", "learning rate"),
-                 option("eps", real("[1e-30, inf)"), "1e-10", "added to the root of the sum")},
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      return {Adagrad{.lr = options.at("lr").as_real(),
-                      .eps = options.at("eps").as_real(),
-                      .schedule = schedule},
-              {"v"}};
-    }};
-
 const RegisterSamples samples{"optimizer/adagrad", [] {
                                 return std::vector<Sample>{
                                     optimizer_sample("adagrad", Adagrad{}, 1, 777),

@@ -25,52 +25,6 @@ struct AdamFormula {
   }
 };
 
-Adam adam_of(const Value& options, const Schedule& schedule) {
-  const std::vector<double> betas = options.at("betas").as_reals();
-  return {.lr = options.at("lr").as_real(),
-          .beta1 = betas[0],
-          .beta2 = betas[1],
-          .eps = options.at("eps").as_real(),
-          .schedule = schedule};
-}
-
-using namespace schema;
-std::vector<Option> adam_options() {
-  const Domain beta = real("[0, 1)");
-  return {option("lr", real("(0, inf)"), "1e-3", "learning rate"),
-          option("betas", tuple_of({beta, beta}), "[0.9, 0.999]", "decay of the two moments"),
-          option("eps", real("[1e-30, inf)"), "1e-8", "added to the root of the second moment"),
-          option("second_moment", real("[0, inf)"), "0", "where the second moment begins")};
-}
-
-std::vector<Option> adamw_options() {
-  std::vector<Option> options = adam_options();
-  options.push_back(option("decay", real("[0, inf)"), "0.01", "decay of the weights, times lr"));
-  return options;
-}
-
-const RegisterOptimizer adam{
-    {.name = "adam",
-     .doc = "Adam (Kingma and Ba 2015)",
-     .options = adam_options(),
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      return {adam_of(options, schedule), {"m", "v"}, options.at("second_moment").as_real()};
-    }};
-
-const RegisterOptimizer adamw{
-    {.name = "adamw",
-     .doc = "Adam with decoupled weight decay (Loshchilov and Hutter 2019)",
-     .options = adamw_options(),
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      Adam op = adam_of(options, schedule);
-      op.decay = options.at("decay").as_real();
-      return {op, {"m", "v"}, options.at("second_moment").as_real()};
-    }};
-
 const RegisterSamples samples{
     "optimizer/adam", [] {
       const Schedule cosine{.kind = Schedule::Kind::cosine, .warmup = 2, .span = 12, .to = 0.1f};

@@ -1,31 +1,9 @@
 #include "kernels/optimizer/optimizer.h"
 
-#include <map>
-
-#include "core/config/choice.h"
 #include "kernels/optimizer/samples.h"
 #include "kernels/optimizer/update_types.h"
 
 namespace latent {
-namespace {
-
-std::map<std::string, RegisterOptimizer::Make>& makers() {
-  static std::map<std::string, RegisterOptimizer::Make> map;
-  return map;
-}
-
-}  // namespace
-
-RegisterOptimizer::RegisterOptimizer(ChoiceSpec spec, Make make) {
-  makers()[spec.name] = make;
-  RegisterChoice(Family::optimizer, std::move(spec));
-}
-
-Optimizer make_optimizer(const Value& value, const Schedule& schedule) {
-  const Choice choice = as_choice(value);
-  return makers().at(choice.name)(choice.options, schedule);
-}
-
 std::vector<Type> infer_update(std::string_view op, Types in, int states) {
   const size_t all = 4 + static_cast<size_t>(states);
   if (in.size() != all && in.size() != all + 1)

@@ -11,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "core/config/registry.h"
-#include "core/config/value.h"
 #include "core/graph/op.h"
 #include "core/train/schedule.h"
 
 namespace latent {
+
+class Value;
 
 /// m' = momentum m + g;  p' = p - lr d, d = m' or, with Nesterov's momentum, g + momentum m'
 /// (Sutskever et al. 2013 in PyTorch's form, without dampening). State: m, none without momentum.
@@ -116,18 +116,11 @@ struct Ema {
   bool operator==(const Ema&) const = default;
 };
 
-/// What a training graph needs of an optimizer: the op, and the states to declare in its inputs'
-/// order.
+/// What a training graph needs of an optimizer: the op, and the states in the order of its inputs.
 struct Optimizer {
   AnyOp op;
   std::vector<std::string> states = {};  ///< "m", "v": variables "optimizer.m.<parameter>"
   double initial = 0;                    ///< first value of the last state; the others begin at 0
-};
-
-/// Registers the YAML name of an optimizer, with its options and how it is made of them.
-struct RegisterOptimizer {
-  using Make = Optimizer (*)(const Value& options, const Schedule& schedule);
-  RegisterOptimizer(ChoiceSpec spec, Make make);
 };
 
 /// The optimizer of a resolved choice of the family `optimizer`, for example {adam: {lr: 0.001,

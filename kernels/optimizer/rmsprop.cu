@@ -20,23 +20,6 @@ struct RmsPropFormula {
   }
 };
 
-using namespace schema;
-const RegisterOptimizer registered{
-    {.name = "rmsprop",
-     .doc = "RMSprop (Tieleman and Hinton 2012)",
-     .options = {option("lr", real("(0, inf)"), "0.01", "learning rate"),
-                 option("alpha", real("[0, 1)"), "0.99", "decay of the second moment"),
-                 option("eps", real("[1e-30, inf)"), "1e-8", "added to its root")},
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      return {RmsProp{.lr = options.at("lr").as_real(),
-                      .alpha = options.at("alpha").as_real(),
-                      .eps = options.at("eps").as_real(),
-                      .schedule = schedule},
-              {"v"}};
-    }};
-
 const RegisterSamples samples{"optimizer/rmsprop", [] {
                                 return std::vector<Sample>{
                                     optimizer_sample("rmsprop", RmsProp{}, 1, 777),

@@ -32,26 +32,6 @@ Kernel sgd_kernel(const Sgd& op, const Signature& s) {
                });
 }
 
-using namespace schema;
-const RegisterOptimizer registered{
-    {.name = "sgd",
-     .doc = "stochastic gradient descent (Robbins and Monro 1951)",
-     .options = {option("lr", real("(0, inf)"), "1e-3", "learning rate"),
-                 option("momentum", real("[0, 1)"), "0", "decay of the summed gradients"),
-                 option("nesterov", boolean(), "false", "looks ahead by one momentum step")},
-     .shares = {},
-     .unbuilt = ""},
-    [](const Value& options, const Schedule& schedule) -> Optimizer {
-      const Sgd op{.lr = options.at("lr").as_real(),
-                   .momentum = options.at("momentum").as_real(),
-                   .nesterov = options.at("nesterov").as_bool(),
-                   .schedule = schedule};
-      if (op.nesterov && op.momentum == 0)
-        throw error_at(options.at("nesterov").mark(), "nesterov", "needs a momentum above 0");
-      if (op.momentum == 0) return {.op = op};
-      return {.op = op, .states = {"m"}};
-    }};
-
 const RegisterSamples samples{
     "optimizer/sgd", [] {
       const Schedule step{.kind = Schedule::Kind::step, .span = 3, .by = 0.5f};
