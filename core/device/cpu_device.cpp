@@ -2,8 +2,6 @@
 
 #include <omp.h>
 
-#include <cstring>
-
 #include "core/base/error.h"
 #include "core/device/cpu_isa.h"
 #include "core/device/host_memory.h"
@@ -22,14 +20,12 @@ void* CpuDevice::allocate(size_t bytes) { return allocate_host(bytes, "cpu"); }
 
 void CpuDevice::release(void* p) noexcept { release_host(p); }
 
-void CpuDevice::upload(void* to, const void* from, size_t bytes) { std::memmove(to, from, bytes); }
+void CpuDevice::upload(void* to, const void* from, size_t bytes) { move_host(to, from, bytes); }
 
-void CpuDevice::download(void* to, const void* from, size_t bytes) {
-  std::memmove(to, from, bytes);
-}
+void CpuDevice::download(void* to, const void* from, size_t bytes) { move_host(to, from, bytes); }
 
 void CpuDevice::copy(Stream&, void* to, const void* from, size_t bytes) {
-  std::memmove(to, from, bytes);
+  move_host(to, from, bytes);
 }
 
 Stream& CpuDevice::stream(int) { return stream_; }

@@ -1,6 +1,7 @@
 #include "core/device/host_memory.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
 
@@ -38,5 +39,9 @@ void* allocate_host(size_t bytes, const char* device) {
 }
 
 void release_host(void* p) noexcept { std::free(p); }
+
+void move_host(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memmove(to, from, bytes);
+}
 
 }  // namespace latent

@@ -32,14 +32,12 @@ void SimtDevice::release(void* p) noexcept {
   release_host(p);
 }
 
-void SimtDevice::upload(void* to, const void* from, size_t bytes) { std::memmove(to, from, bytes); }
+void SimtDevice::upload(void* to, const void* from, size_t bytes) { move_host(to, from, bytes); }
 
-void SimtDevice::download(void* to, const void* from, size_t bytes) {
-  std::memmove(to, from, bytes);
-}
+void SimtDevice::download(void* to, const void* from, size_t bytes) { move_host(to, from, bytes); }
 
 void SimtDevice::copy(Stream&, void* to, const void* from, size_t bytes) {
-  std::memmove(to, from, bytes);
+  move_host(to, from, bytes);
 }
 
 Stream& SimtDevice::stream(int lane) {
