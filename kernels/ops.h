@@ -68,6 +68,11 @@ inline Var operator-(double b, Var x) { return affine(x, -1, b); }
 inline Var operator-(Var x) { return affine(x, -1, 0); }
 inline Var operator/(Var x, double a) { return affine(x, 1 / a, 0); }
 
+// Products (kernels/matmul): a [..., M, K], b [..., K, N], or transposed; leading axes broadcast.
+Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
+// x [..., in], w [out, in] (trans_w) or [in, out], b [out] or none -> [..., out]
+Var linear(Var x, Var w, Var b = {}, bool trans_w = true);
+
 // Losses (kernels/loss): prediction and target of one shape [rows, ...] -> [rows].
 Var bernoulli_nll(Var logits, Var x);   // nats, summed over elements
 Var gaussian_nll(Var mu, Var x);        // variance 1; nats, summed over elements

@@ -1,0 +1,122 @@
+// The only file that names oneDNN; it builds with 2.x, whose primitives are made from op
+// descriptors, and with 3.x, which has none.
+#include <omp.h>
+
+#include "kernels/matmul/block.h"
+
+#if defined(LATENT_ONEDNN)
+#include <oneapi/dnnl/dnnl.hpp>
+#endif
+
+namespace latent {
+
+OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThread::~OneThread() { omp_set_num_threads(before_); }
+
+#if defined(LATENT_ONEDNN)
+namespace {
+
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+/// A device's engine and stream; a CPU stream holds no state, so that threads may share it.
+struct OneDnn {
+  explicit OneDnn(Device&) : engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
+  dnnl::engine engine;
+  dnnl::stream stream;
+};
+
+Desc matrix(int64_t rows, int64_t cols, bool transposed, int64_t stride) {
+  return {{rows, cols}, kF32, transposed ? Dims{1, stride} : Dims{stride, 1}};
+}
+
+dnnl::matmul::primitive_desc describe(const BlockShape& s, bool bias, const dnnl::engine& engine) {
+  const Desc a = matrix(s.m, s.k, s.trans_a, s.lda), b = matrix(s.k, s.n, s.trans_b, s.ldb),
+             c = matrix(s.m, s.n, false, s.ldc), row = bias ? matrix(1, s.n, false, s.n) : Desc();
+  dnnl::primitive_attr attributes;
+  // Scratch memory of the library's own belongs to the thread that made the primitive.
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, a, b, row, c, attributes};
+#else
+  return {dnnl::matmul::desc(a, b, row, c), attributes, engine};
+#endif
+}
+
+class OneDnnBlock final : public BlockProduct<float> {
+ public:
+  OneDnnBlock(const BlockShape& shape, bool bias, int threads, OneDnn& library)
+      : stream_(library.stream) {
+    const OneThread one;
+    const auto described = describe(shape, bias, library.engine);
+    product_ = dnnl::matmul(described);
+    const Desc descs[] = {described.src_desc(), described.weights_desc(), described.bias_desc(),
+                          described.dst_desc(), described.scratchpad_desc()};
+    scratch_ = descs[4].get_size();
+    for (int thread = 0; thread < threads; ++thread) {
+      Operands& team_member = operands_.emplace_back();
+      for (int i = 0; i < kOperands; ++i) {
+        if (i == 2 && !bias) continue;
+        team_member.memory[i] = dnnl::memory(descs[i], library.engine, nullptr);
+        team_member.args[team_member.count++] = {kArguments[i], team_member.memory[i].get()};
+      }
+    }
+  }
+
+  size_t scratch() const override { return scratch_; }
+
+  // The C interface: the C++ one builds a map and a vector at each call.
+  void run(int thread, const float* a, const float* b, const float* bias, float* c,
+           void* scratch) const override {
+    const Operands& own = operands_[thread];
+    const void* const data[] = {a, b, bias, c, scratch};
+    for (int i = 0; i < kOperands; ++i)
+      if (own.memory[i])
+        check(dnnl_memory_set_data_handle(own.memory[i].get(), const_cast<void*>(data[i])));
+    check(dnnl_primitive_execute(product_.get(), stream_.get(), own.count, own.args));
+  }
+
+ private:
+  static constexpr int kOperands = 5;
+  static constexpr int kArguments[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
+                                       DNNL_ARG_SCRATCHPAD};
+  struct Operands {
+    dnnl::memory memory[kOperands];
+    dnnl_exec_arg_t args[kOperands];
+    int count = 0;
+  };
+
+  static void check(dnnl_status_t status) {
+    if (status != dnnl_success) throw std::runtime_error(cat("oneDNN matmul: status ", status));
+  }
+
+  dnnl::matmul product_;
+  dnnl::stream stream_;
+  size_t scratch_ = 0;
+  std::vector<Operands> operands_;  ///< one a thread
+};
+
+}  // namespace
+
+std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape& shape, bool bias, int threads,
+                                                  Device& device) {
+  return std::make_unique<OneDnnBlock>(shape, bias, threads, device.slot<OneDnn>());
+}
+
+const char* onednn_version() {
+  static const std::string version =
+      cat("oneDNN ", dnnl_version()->major, ".", dnnl_version()->minor, ".", dnnl_version()->patch);
+  return version.c_str();
+}
+
+#else
+
+std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape&, bool, int, Device&) {
+  return nullptr;
+}
+const char* onednn_version() { return ""; }
+
+#endif
+
+}  // namespace latent
