@@ -17,7 +17,7 @@ struct Series {
 };
 
 struct Axis {
-  std::string label;
+  std::string label{};
   bool log = false;      ///< base 10; values <= 0 are left out
   bool integer = false;  ///< ticks at whole numbers alone
   bool from_zero = false;

@@ -56,7 +56,7 @@ class Diagram {
     }
     const double steps = static_cast<double>(model.layers.size()) - 1;
     slot_ = std::clamp(700 / (steps + 1.4), slot_, std::max(slot_, 150.0));
-    width_ = 2 * kMargin + steps * slot_ + kBar + 44 + likelihood_width();
+    width_ = 2 * kMargin + steps * slot_ + kBar + 53 + likelihood_width();
     for (const auto& layer : model.layers) lines_ = std::max(lines_, lines_of(layer.kind).size());
     height_ =
         kKinds + lines_ * 15 + 15 + 24 * std::min<double>(1, model.penalties.size()) + kMargin;
@@ -75,7 +75,7 @@ class Diagram {
 
  private:
   double likelihood_width() const { return std::max(text_width(model_.likelihood, 12) + 20, 64.0); }
-  double left(size_t i) const { return kMargin + 18 + i * slot_; }
+  double left(size_t i) const { return kMargin + 22 + i * slot_; }
   /// Logarithmic, cubed so that narrowing is seen.
   double bar_height(size_t i) const {
     const double share = std::log1p(elements(model_.layers[i])) / std::log1p(widest_);
@@ -108,18 +108,16 @@ class Diagram {
   }
 
   void parts(Surface& page) const {
-    for (size_t first = 0; first < model_.layers.size();) {
+    page.text({left(0) - 7, kMiddle}, model_.layers[0].part,
+              {.ink = Ink::kMuted, .align = Align::kCenter, .upward = true});
+    for (size_t first = 1; first < model_.layers.size();) {
       const std::string& part = model_.layers[first].part;
       size_t last = first;
       while (last + 1 < model_.layers.size() && model_.layers[last + 1].part == part) ++last;
-      const double x0 = first ? left(first - 1) + kBar + 4 : left(0) - 14, x1 = left(last) + kBar;
-      const double middle = (x0 + x1) / 2;
-      page.text({first ? middle : kMargin, kPartLine - 9}, part,
-                {.size = 12.5,
-                 .ink = ink_of(part),
-                 .align = first ? Align::kCenter : Align::kLeft,
-                 .bold = true});
-      if (first) page.line({x0, kPartLine}, {x1, kPartLine}, {.ink = ink_of(part), .width = 2});
+      const double x0 = left(first - 1) + kBar + 4, x1 = left(last) + kBar;
+      page.text({(x0 + x1) / 2, kPartLine - 9}, part,
+                {.size = 12.5, .ink = ink_of(part), .align = Align::kCenter, .bold = true});
+      page.line({x0, kPartLine}, {x1, kPartLine}, {.ink = ink_of(part), .width = 2});
       first = last + 1;
     }
   }
@@ -142,12 +140,12 @@ class Diagram {
       text += cat(text.empty() ? "" : ",  ", what, at.empty() ? "" : " at ", at);
     if (text.empty()) return;
     const double y = height_ - kMargin - 2;
-    page.text({kMargin + 18, y}, "penalties", {.size = 12.5, .ink = series_ink(1), .bold = true});
-    page.text({kMargin + 18 + text_width("penalties", 12.5) + 14, y}, text, {.size = 12});
+    page.text({kMargin + 22, y}, "penalties", {.size = 12.5, .ink = series_ink(1), .bold = true});
+    page.text({kMargin + 22 + text_width("penalties", 12.5) + 24, y}, text, {.size = 12});
   }
 
   const ModelFigure& model_;
-  double widest_ = 1, slot_ = 62, width_ = 0, height_ = 0;
+  double widest_ = 1, slot_ = 78, width_ = 0, height_ = 0;
   size_t lines_ = 1;
 };
 

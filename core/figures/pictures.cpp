@@ -195,14 +195,18 @@ Image draw_reconstructions(const Rows& originals, const Rows& reconstructions, i
 }
 
 std::pair<int, int> code_shape(int64_t units) {
+  const auto across = [units](int64_t height) {
+    return static_cast<int>((units + height - 1) / height);
+  };
   if (units > 256) {
     const int height = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(units))));
-    return {height, static_cast<int>((units + height - 1) / height)};
+    return {height, across(height)};
   }
-  int height = static_cast<int>(std::min<int64_t>(units, 16));
-  while (height > 8 && units % height != 0) --height;
-  if (units % height != 0) height = 16;  // no fitting height: the last cells stay empty
-  return {height, static_cast<int>((units + height - 1) / height)};
+  for (int height = static_cast<int>(std::min<int64_t>(units, 16)); height >= 8; --height)
+    if (units % height == 0) return {height, across(height)};
+  // No height fits: the last cells stay empty.
+  const int width = across(16);
+  return {across(width), width};
 }
 
 Image draw_codes(const CodesFigure& figure, int count) {

@@ -64,7 +64,7 @@ constexpr Metric kMetrics[] = {
 };
 
 constexpr TrivialRow kRows[] = {
-    {"floor", "Entropy of the data themselves: no model of independent pixels can be below it."},
+    {"floor", "Mean entropy of the targets themselves: the bce of a perfect reconstruction."},
     {"pca",
      "Principal components of the training rows, as many as the code has units (or as asked)."},
     {"input", "The corrupted input taken as the reconstruction."},

@@ -28,18 +28,20 @@ std::string drop_trailing_zeros(std::string text) {
 
 }  // namespace
 
-std::string format_number(double value, int digits) {
+std::string format_digits(double value, int digits) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   if (value == 0) return "0";
-  const double size = std::abs(value);
-  if (size < 1e-4 || size >= 1e15) return drop_trailing_zeros(print("%.*e", digits - 1, value));
-  // Rounding to `digits` may carry into one digit more: the exponent is that of the rounded number.
+  // Rounding may carry into one digit more, so the exponent is read off the rounded number.
   const std::string rounded = print("%.*e", digits - 1, value);
   const int exponent = std::atoi(rounded.c_str() + rounded.find('e') + 1);
+  if (exponent < -4 || exponent >= 15) return rounded;
   const int decimals = std::max(0, digits - 1 - exponent);
-  if (decimals == 0) return format_count(std::llround(value));
-  return drop_trailing_zeros(print("%.*f", decimals, value));
+  return decimals == 0 ? format_count(std::llround(value)) : print("%.*f", decimals, value);
+}
+
+std::string format_number(double value, int digits) {
+  return drop_trailing_zeros(format_digits(value, digits));
 }
 
 std::string format_count(int64_t value) {

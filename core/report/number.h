@@ -10,6 +10,9 @@ namespace latent {
 /// 1,234,568. Not finite: "nan", "inf", "-inf".
 std::string format_number(double value, int digits = 4);
 
+/// The same with all `digits`, zeros included: for numbers that change in place.
+std::string format_digits(double value, int digits = 4);
+
 /// 1234567 -> "1,234,567".
 std::string format_count(int64_t value);
 

@@ -103,11 +103,12 @@ std::string Progress::state() const {
   const double share =
       goal_.steps > 0 ? std::clamp(static_cast<double>(step_) / goal_.steps, 0.0, 1.0) : 0;
   const double epoch = std::floor(share * goal_.epochs + 1e-9);
-  std::string out = cat("epoch ", format_number(epoch, 6), "/", format_number(goal_.epochs, 6));
+  std::string out = cat("epoch ", format_number(epoch), "/", format_number(goal_.epochs));
   if (terminal_) out += " " + bar(share);
-  out += cat(" ", static_cast<int>(100 * share + 1e-9), " %");
-  if (has_loss_) out += "  loss " + format_number(loss_);
-  if (has_validation_) out += "  validation " + format_number(validation_);
+  const std::string percent = std::to_string(static_cast<int>(100 * share + 1e-9));
+  out += std::string(4 - percent.size(), ' ') + percent + " %";
+  if (has_loss_) out += "  loss " + format_digits(loss_);
+  if (has_validation_) out += "  validation " + format_digits(validation_);
   if (rate_ > 0) {
     // Three significant digits: the rest is noise.
     const double speed = rate_ * static_cast<double>(goal_.batch_size);
