@@ -1,7 +1,6 @@
 #include "core/graph/passes.h"
 
 #include <algorithm>
-#include <set>
 
 namespace latent {
 namespace {
@@ -33,7 +32,8 @@ GraphRewriter::GraphRewriter(const Graph& from) : source(from) {
   // unused.
   graph.variables_ = source.variables_;
   graph.order_ = source.order_;
-  for (int id : live_nodes(source))
+  live_ = live_nodes(source);
+  for (int id : live_)
     for (const Var& in : source.nodes()[id].inputs) ++users_[{in.node, in.output}];
   for (const Assignment& a : source.assignments()) ++users_[{a.value.node, a.value.output}];
   for (const auto& [name, v] : source.outputs()) ++users_[{v.node, v.output}];
@@ -77,7 +77,7 @@ void GraphRewriter::finish() {
 
 Graph rewrite(const Graph& source, const std::function<void(GraphRewriter&, int)>& rule) {
   GraphRewriter rewriter(source);
-  for (int id : live_nodes(source)) {
+  for (int id : rewriter.live_) {
     if (rewriter.values_.contains(id)) continue;
     if (!source.nodes()[id].leaf()) {
       Graph::Scope scope(rewriter.graph, source.nodes()[id].label);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct GraphRewriter {
 
   /// What stands for v in the new graph; an empty Var where it has not been visited.
   Var operator[](Var v) const;
+  bool visited(int node) const { return values_.contains(node); }
+  /// Whether an assignment or output needs the node.
+  bool live(int node) const { return live_.contains(node); }
   /// All outputs of a node of the source, as they are in the new graph.
   std::vector<Var> outputs(int node) const { return values_.at(node); }
   /// The node's outputs (all of them) are `values` from now on; its visit is skipped.
@@ -33,6 +37,7 @@ struct GraphRewriter {
   void finish();
   std::map<int, std::vector<Var>> values_;  ///< by node of the source
   std::map<std::pair<int, int>, int> users_;
+  std::set<int> live_;
 };
 
 /// Visits live nodes in order; `rule` calls replace() where it has something better; what it leaves

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <deque>
 
-#include "core/device/capture.h"
-#include "core/device/poison.h"
 #include "core/graph/passes.h"
 
 namespace latent {
@@ -23,6 +21,17 @@ bool all_finite(const HostTensor& t) {
 /// Captured graphs of one step and of many, and the replays in flight.
 struct Program::Replay {
   std::unique_ptr<CapturedGraph> one, many;
+  std::deque<std::unique_ptr<Fence>> in_flight;
+
+  /// The host stays at most two replays ahead, so that a signal is seen soon.
+  void launch(CapturedGraph& graph, Device& device, Stream& stream) {
+    graph.launch(stream);
+    in_flight.push_back(device.fence(stream));
+    while (in_flight.size() > 2) {
+      in_flight.front()->wait();
+      in_flight.pop_front();
+    }
+  }
 };
 
 Program::Program(const Graph& graph, Store& store, const Options& options)
@@ -37,7 +46,7 @@ Program::~Program() {
   device_.synchronize();
   replay_.reset();
   if (arena_) {
-    unpoison(device_, arena_, plan_.arena_bytes);
+    device_.unpoison(arena_, plan_.arena_bytes);
     device_.release(arena_);
   }
   for (std::byte* p : persistent_)
@@ -75,16 +84,16 @@ void Program::bind() {
     }
     bound_.push_back(std::move(bound));
   }
-  if (arena_) poison(device_, arena_, plan_.arena_bytes);
+  if (arena_) device_.poison(arena_, plan_.arena_bytes);
 }
 
 void Program::set_alive(const std::vector<int>& blocks, bool alive) const {
   for (int b : blocks) {
     std::byte* begin = arena_ + plan_.blocks[b].offset;
     if (alive)
-      unpoison(device_, begin, plan_.blocks[b].bytes);
+      device_.unpoison(begin, plan_.blocks[b].bytes);
     else
-      poison(device_, begin, plan_.blocks[b].bytes);
+      device_.poison(begin, plan_.blocks[b].bytes);
   }
 }
 
@@ -141,7 +150,7 @@ void Program::run(int64_t steps) {
       for (int i = 0; i < n; ++i) run_step();
       graph = device_.end_capture(stream);
     }
-    graph->launch(stream);
+    replay_->launch(*graph, device_, stream);
     steps_ += n, steps -= n;
   }
 }
