@@ -12,9 +12,7 @@
 #include "core/graph/samples.h"
 #include "core/math/math.h"
 #include "kernels/functions.h"
-#if __has_include("kernels/matmul/linear.h")
 #include "kernels/matmul/linear.h"
-#endif
 #include "kernels/ops.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/for_each.h"
@@ -147,9 +145,7 @@ struct RegisterActivation {
   RegisterActivation() {
     PointwiseFamily family = pointwise_family<F>();
     family.activation = true;
-#if __has_include("kernels/matmul/linear.h")
-    family.linear = Linear<F>{};
-#endif
+    add_products<F>(family);
     register_pointwise(std::move(family));
   }
   const RegisterSamples samples{cat("pointwise/", F::name), pointwise_samples<F>};
