@@ -1,5 +1,7 @@
 #include "core/config/domain.h"
 
+#include <regex.h>
+
 #include <charconv>
 #include <stdexcept>
 
@@ -152,6 +154,15 @@ Option contextual(std::string name, Domain domain, std::string context, std::str
 }
 
 }  // namespace schema
+
+bool matches(const std::string& text, const std::string& pattern) {
+  regex_t compiled;
+  if (regcomp(&compiled, ("^(" + pattern + ")$").c_str(), REG_EXTENDED | REG_NOSUB) != 0)
+    throw std::logic_error("regular expression: " + pattern);
+  const bool found = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
+  regfree(&compiled);
+  return found;
+}
 
 Domain operator|(Domain a, Domain b) {
   Domain either;

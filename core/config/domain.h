@@ -58,7 +58,7 @@ struct Domain {
     boolean,  ///< true | false
     integer,  ///< in `interval`
     real,     ///< in `interval`; integers too, stored as reals
-    text,     ///< matches `pattern` where there is one; `note` says it in words
+    text,     ///< matches `pattern` (POSIX, extended) where there is one; `note` says it in words
     duration,    ///< steps, epochs or per cent, see duration.h
     part,        ///< rows as an integer, or a share in (0, 1]
     path,        ///< a file's name; with `pattern`, only text that matches it
@@ -118,6 +118,9 @@ Option required(std::string name, Domain domain, std::string doc, std::string un
 Option contextual(std::string name, Domain domain, std::string context, std::string doc);
 
 }  // namespace schema
+
+/// Does the whole text match a POSIX extended regular expression? Throws std::logic_error where it is none.
+bool matches(const std::string& text, const std::string& pattern);
 
 /// Either; the first that fits is taken.
 Domain operator|(Domain a, Domain b);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
 
 #include "core/base/spelling.h"
 #include "core/config/choice.h"
@@ -30,10 +29,6 @@ bool contains(const std::vector<std::string>& words, const Value& value) {
 
 bool has(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-bool matches(const std::string& pattern, const Value& value) {
-  return pattern.empty() || std::regex_match(value.as_string(), std::regex(pattern));
 }
 
 /// Words and names that text at this place could have meant.
@@ -151,7 +146,7 @@ bool fits(const Value& value, const Domain& domain) {
       return is_int || value.is(Value::Kind::real);
     case Kind::text:
     case Kind::path:
-      return is_text && matches(domain.pattern, value);
+      return is_text && (domain.pattern.empty() || matches(value.as_string(), domain.pattern));
     case Kind::duration:
       return is_int || (is_text && parse_duration(value.as_string()));
     case Kind::name:

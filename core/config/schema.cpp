@@ -26,7 +26,7 @@ Option data() {
                  "csv: names or numbers of the features"),
           option("drop", list_of(column()), "[]", "csv: columns left out"),
           option("header", words({"auto"}) | boolean(), "auto", "csv: is the first line one"),
-          option("delimiter", words({"auto"}) | text("[\\s\\S]", "one character"), "auto",
+          option("delimiter", words({"auto"}) | text(".", "one character"), "auto",
                  "csv: auto finds , ; tab and blank"),
           option("labels", none() | integer("[0, inf)") | path(".*[./].*") | text(), "none",
                  "csv: column; npz, safetensors: key; else a file. Known sources bring their own"),
@@ -161,8 +161,8 @@ const std::vector<Option>& file_keys() {
   static const std::vector<Option> keys = {
       option("extends", none() | path(), "none",
              "a file whose keys come first; maps merge key by key"),
-      option("sweep", none() | dictionary_of(list_of(unbuilt(""))) | list_of(dictionary_of(text())),
-             "none", "map: grid over dotted paths; list of maps: points"),
+      option("sweep", none() | dictionary_of(text("", "list")) | list_of(dictionary_of(text())),
+             "none", "map: a grid over dotted paths; list of maps: points, each may have a `name`"),
   };
   return keys;
 }
