@@ -48,8 +48,8 @@ class Cotangents {
 
   /// Adds g to v's cotangent; broadcasting is undone once, here.
   void add(const Var& v, Var g) {
-    const Shape want = batched(g, batch_axes_, v.shape());
-    if (g.shape() != want) g = autodiff_ops().sum_to(g, want);
+    if (g.shape() != batched(g, batch_axes_, v.shape()))
+      g = autodiff_ops().unbroadcast(g, v.shape(), batch_axes_);
     Var& slot = at_[{v.node, v.output}];
     slot = slot ? autodiff_ops().add(slot, g) : g;
   }

@@ -21,8 +21,9 @@ std::vector<Var> gradient(Var y, std::span<const Var> wrt);
 /// The few ops that autodiff itself needs; kernels registers them, so that core names no kernel.
 struct AutodiffOps {
   Var (*add)(Var a, Var b) = nullptr;
-  /// Sums the axes that broadcasting to v's shape added; `shape` is aligned from the right.
-  Var (*sum_to)(Var v, const Shape& shape) = nullptr;
+  /// Sums a cotangent back to `shape` behind its leading `batch_axes`: undoes broadcasting, which
+  /// aligned `shape` from the right.
+  Var (*unbroadcast)(Var cotangent, const Shape& shape, int batch_axes) = nullptr;
   Var (*fill)(Graph& graph, const Type& type, double value) = nullptr;
 };
 void register_autodiff_ops(const AutodiffOps& ops);

@@ -13,7 +13,8 @@ struct AddF {
   static LATENT_HD T apply(T a, T b) {
     return a + b;
   }
-  static std::vector<Var> vjp(Var, Var, Var, Var c) { return {c, c}; }
+  static Var left(const Pullback& p) { return p.cotangents[0]; }
+  static Var right(const Pullback& p) { return p.cotangents[0]; }
 };
 
 struct SubF {
@@ -22,7 +23,8 @@ struct SubF {
   static LATENT_HD T apply(T a, T b) {
     return a - b;
   }
-  static std::vector<Var> vjp(Var, Var, Var, Var c) { return {c, -c}; }
+  static Var left(const Pullback& p) { return p.cotangents[0]; }
+  static Var right(const Pullback& p) { return -p.cotangents[0]; }
 };
 
 struct MulF {
@@ -31,7 +33,8 @@ struct MulF {
   static LATENT_HD T apply(T a, T b) {
     return a * b;
   }
-  static std::vector<Var> vjp(Var a, Var b, Var, Var c) { return {c * b, c * a}; }
+  static Var left(const Pullback& p) { return p.cotangents[0] * p.in[1]; }
+  static Var right(const Pullback& p) { return p.cotangents[0] * p.in[0]; }
 };
 
 struct DivF {
@@ -40,10 +43,8 @@ struct DivF {
   static LATENT_HD T apply(T a, T b) {
     return a / b;
   }
-  static std::vector<Var> vjp(Var, Var b, Var out, Var c) {
-    const Var d = c / b;
-    return {d, -(d * out)};
-  }
+  static Var left(const Pullback& p) { return p.cotangents[0] / p.in[1]; }
+  static Var right(const Pullback& p) { return -(p.cotangents[0] / p.in[1] * p.out[0]); }
 };
 
 template <class F>
@@ -66,10 +67,8 @@ Kernel Binary<F>::prepare(const Signature& s, Device&) const {
 
 template <class F>
 std::vector<Var> Binary<F>::vjp(const Pullback& p) const {
-  std::vector<Var> result = F::vjp(p.in[0], p.in[1], p.out[0], p.cotangents[0]);
-  for (int i = 0; i < 2; ++i)
-    if (p.needs[i]) result[i] = unbroadcast(result[i], p.in[i].shape(), p.batch_axes);
-  return result;
+  // Autodiff sums over the axes along which an input was repeated.
+  return {p.needs[0] ? F::left(p) : Var{}, p.needs[1] ? F::right(p) : Var{}};
 }
 
 template struct Binary<AddF>;

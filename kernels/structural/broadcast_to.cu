@@ -37,7 +37,7 @@ Kernel BroadcastTo::prepare(const Signature& s, Device&) const {
 }
 
 std::vector<Var> BroadcastTo::vjp(const Pullback& p) const {
-  return {unbroadcast(p.cotangents[0], p.in[0].shape(), p.batch_axes)};
+  return {p.cotangents[0]};  // autodiff sums what was repeated
 }
 
 Var broadcast_to(Var x, const Shape& shape) {

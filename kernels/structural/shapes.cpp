@@ -9,7 +9,7 @@ namespace latent {
 namespace {
 
 struct RegisterAutodiff {
-  RegisterAutodiff() { register_autodiff_ops({.add = add, .sum_to = sum_to, .fill = fill}); }
+  RegisterAutodiff() { register_autodiff_ops({.add = add, .unbroadcast = unbroadcast, .fill = fill}); }
 };
 const RegisterAutodiff registered;
 
