@@ -5,8 +5,7 @@ namespace latent {
 
 enum class CpuIsa { baseline, avx512 };
 
-/// What the machine has, or what the environment's LATENT_CPU_ISA (baseline, avx512) holds it down
-/// to.
+/// What the machine has, held down by the environment's LATENT_CPU_ISA (baseline, avx512).
 CpuIsa cpu_isa();
 /// For tests: takes the lesser of `isa` and what the machine has. Returns the former one.
 CpuIsa set_cpu_isa(CpuIsa isa);

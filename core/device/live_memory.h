@@ -1,5 +1,5 @@
-// What the simulated GPU knows of its memory: allocations, which bytes of them are live, and the state from before a
-// launch, to run it again.
+// What the simulated GPU knows of its memory: allocations, which bytes of them are live, and the
+// state from before a launch, to run it again.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,8 @@ class LiveMemory {
   void swap();
   /// The first place where live bytes are not the kept ones.
   std::optional<Place> difference() const;
-  /// The first dead byte that is no longer as poison() left it. Under AddressSanitizer that cannot be asked, for it has
-  /// reported the write itself: nothing.
+  /// The first dead byte that is no longer as poison() left it. Under AddressSanitizer, which
+  /// reports the write itself, none.
   std::optional<Place> dead_write() const;
 
  private:

@@ -22,9 +22,9 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  /// Lets the next resume() call entry(argument). A fiber that had not finished is forgotten where it stood.
+  /// Lets the next resume() call entry(argument). A fiber that had not finished is forgotten.
   void start(void (*entry)(void*), void* argument);
-  /// Runs the fiber until it suspends (true) or its entry returns (false). The entry must not throw.
+  /// Runs the fiber until it suspends (true) or its entry returns (false), which must not throw.
   bool resume();
   /// Called on the fiber: back to resume().
   void suspend();
