@@ -1,5 +1,5 @@
-// Every skeleton at awkward sizes: the CPU against plain loops, the GPU backend against the CPU to the bit, the same
-// bits for any number of threads and either instruction set.
+// Every skeleton at awkward sizes: the CPU against plain loops, the GPU backend against the CPU to
+// the bit, the same bits for any number of threads and either instruction set.
 #include "kernels/skeleton/skeleton.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +69,8 @@ std::vector<T> values(int64_t n) {
   return x;
 }
 
-/// Runs `body(Runner&)`, which gives a vector, on the CPU in every way that must agree, and on the GPU if `gpu`.
+/// Runs `body(Runner&)`, which gives a vector, on the CPU in every way that must agree, and on the
+/// GPU if `gpu`.
 template <class Body>
 auto everywhere(bool gpu, const Body& body) {
   Runner cpu("cpu");
@@ -90,7 +91,7 @@ auto everywhere(bool gpu, const Body& body) {
   return expected;
 }
 
-// ---- Functors ------------------------------------------------------------------------------------------------
+// ---- Functors ----
 
 template <class T>
 struct Twice {
@@ -145,7 +146,7 @@ struct PutOne {
   LATENT_HD void operator()(T a) const { *y = a; }
 };
 
-// ---- for_each ------------------------------------------------------------------------------------------------
+// ---- for_each ----
 
 template <class T>
 void test_for_each(int64_t n) {
@@ -201,7 +202,7 @@ TEST(Skeleton, RowsAreCutIntoFullBlocks) {
   }
 }
 
-// ---- Reductions ----------------------------------------------------------------------------------------------
+// ---- Reductions ----
 
 /// The relative error that a sum of n terms of this size may have.
 template <class T>
@@ -412,7 +413,7 @@ TEST(Skeleton, NanIsTheMaximum) {
   }
 }
 
-// ---- Which functors have a GPU body ----------------------------------------------------------------------------
+// ---- Which functors have a GPU body ----
 
 template <class T, int N>
 struct WithNumber {};

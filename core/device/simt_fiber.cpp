@@ -87,8 +87,8 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   argument_ = argument;
   alive_ = true;
 #if defined(__x86_64__)
-  // As latent_simt_switch leaves a stack: six registers, the return address; then main's missing caller, which aligns
-  // the stack as a call does.
+  // As latent_simt_switch leaves a stack: six registers, the return address; then main's missing
+  // caller, which aligns the stack as a call does.
   auto* top = reinterpret_cast<uint64_t*>(stack_ + kStack);
   *--top = 0;
   *--top = reinterpret_cast<uint64_t>(&Fiber::main);
