@@ -33,7 +33,7 @@ class EpochOrder {
   }
 
  private:
-  static constexpr int kRounds = 8;
+  static constexpr int kRounds = 6;
   /// Over less than this many bits so few rounds do not reach all orders equally often.
   static constexpr int kMinBits = 8;
 
@@ -52,7 +52,6 @@ class EpochOrder {
   LATENT_HD uint64_t permute(uint64_t i) const {
     uint32_t left = static_cast<uint32_t>(i >> right_bits_);
     uint32_t right = static_cast<uint32_t>(i) & right_mask_;
-#pragma GCC unroll 4
     for (int round = 0; round < kRounds; round += 2) {
       left ^= mix(right, round) & left_mask_;
       right ^= mix(left, round + 1) & right_mask_;

@@ -32,7 +32,6 @@ struct Float4 {
 /// The block cipher itself: ten rounds on a counter of four words under a key of two.
 LATENT_HD Words4 philox4x32(Words4 counter, uint32_t key0, uint32_t key1) {
   uint32_t c0 = counter.v[0], c1 = counter.v[1], c2 = counter.v[2], c3 = counter.v[3];
-#pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53u} * c0, b = uint64_t{0xCD9E8D57u} * c2;
     c0 = static_cast<uint32_t>(b >> 32) ^ c1 ^ key0;

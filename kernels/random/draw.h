@@ -1,0 +1,25 @@
+// Draws of a named stream: the random numbers of core/random/philox.h as an op.
+#pragma once
+
+#include <vector>
+
+#include "core/graph/op.h"
+
+namespace latent {
+
+/// (seed u64[1], step u64[1]) -> f32 of `shape`, element i being element i of the stream at that step.
+struct Draw {
+  static constexpr const char* name = "draw";
+  enum class Kind { uniform, normal, bernoulli };
+  Kind kind = Kind::uniform;  ///< [0, 1); mean 0, variance 1; 1 with probability p, else 0
+  uint64_t stream = 0;        ///< stream_of("corruption")
+  Shape shape;
+  float p = 0.5f;  ///< of bernoulli
+
+  std::vector<Type> infer(Types in) const;
+  Kernel prepare(const Signature& s, Device&) const;
+  Cost cost(const Signature& s) const { return streaming_cost(s, 20); }
+  bool operator==(const Draw&) const = default;
+};
+
+}  // namespace latent
