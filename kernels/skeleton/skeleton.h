@@ -39,7 +39,7 @@
 // blocks_y() blocks_z(); sync() and sync_warp(); shuffle(v, lane), shuffle_xor(v, mask),
 // shuffle_down(v, d), shuffle_up(v, d), ballot(bool), by whole warps (a warp may leave a kernel
 // early, a lane alone may not); atomic_add(p, v), atomic_max(p, v) on integers; fence(). A block
-// has a multiple of 32 threads. To reduce inside a kernel: fold::gpu_warp, fold::gpu_block (fold.h).
+// has a multiple of 32 threads. Reductions for kernels: fold::gpu_warp, fold::gpu_block (fold.h).
 #pragma once
 
 #include "kernels/skeleton/fold.h"
