@@ -24,10 +24,9 @@ make_bundle() {
   require_packages $library_packages $test_packages
   build portable build-portable latent latent_tests latent_bench
   rm -rf .bundle
-  mkdir -p .bundle/lib .bundle/tests
-  cp tests/gpu_check.sh .bundle/
-  cp -r experiments .bundle/
-  find tests -mindepth 1 -maxdepth 1 -type d -exec cp -r {} .bundle/tests/ \;
+  mkdir -p .bundle/lib
+  cp -r tests/gpu_check.sh experiments tests .bundle/
+  find .bundle -regex '.*\.\(h\|cpp\|cu\)' -delete
   local binary library
   for binary in latent latent_tests latent_bench; do
     strip -o ".bundle/$binary" "build-portable/$binary"
@@ -60,7 +59,7 @@ out=$(cd "$out" && pwd)
 cd "$here"
 seconds=${GPU_CHECK_SECONDS:-900}
 steps=${GPU_CHECK_STEPS:-tests memcheck racecheck initcheck training bench}
-filter=${GPU_CHECK_FILTER:-*Op*}
+filter=${GPU_CHECK_FILTER:-*OpSampleOnGpu*:Skeleton*:ThreadTest*}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -d data ] && export LATENT_DATA=$here/data
