@@ -93,19 +93,20 @@ void wrap(std::string& out, std::string line, const std::string& text, size_t ma
   out += line + "\n";
 }
 
-/// "  name            real > 0, default 1e-3: what it is".
+/// "  lr              learning rate (real > 0; default 1e-3)".
 void describe_option(std::string& out, const Option& option, size_t indent) {
   constexpr size_t kName = 16;
   std::string line = std::string(indent, ' ') + option.name;
   line.resize(std::max(line.size() + 1, indent + kName), ' ');
-  std::string text = describe(option.domain);
-  if (!option.unit.empty()) text += " " + option.unit;
+  std::string text = option.doc;
+  if (!option.unit.empty()) text += ", in " + option.unit;
+  text += " (" + describe(option.domain);
   if (option.fallback) {
-    text += ", default " + *option.fallback;
+    text += "; default " + *option.fallback + ")";
   } else {
-    text += option.context.empty() ? ", required" : ", default: " + option.context;
+    text += option.context.empty() ? "; required)" : "; default: " + option.context + ")";
   }
-  wrap(out, line, text + ": " + option.doc, indent + kName);
+  wrap(out, line, text, indent + kName);
 }
 
 void describe_options(std::string& out, const std::vector<Option>& options, size_t indent) {
@@ -188,8 +189,12 @@ std::string describe_parts() {
 std::string describe_keys() {
   std::string out;
   for (const Option& section : experiment_keys()) {
-    describe_option(out, section, 0);
-    if (section.domain.kind == Kind::record) describe_options(out, section.domain.keys, 2);
+    if (section.domain.kind == Kind::record) {
+      wrap(out, section.name + ":", section.doc, section.name.size() + 1);
+      describe_options(out, section.domain.keys, 2);
+    } else {
+      describe_option(out, section, 0);
+    }
   }
   return out;
 }

@@ -68,6 +68,7 @@ fs::path data_folder() {
 }
 
 fs::path folder_of(const Mark& mark) {
+  if (mark.source.empty()) return data_folder();  // a default: no file names it
   return mark.line > 0 ? fs::path(mark.source).parent_path() : fs::path();
 }
 
@@ -77,12 +78,13 @@ std::vector<fs::path> resolve_paths(const std::string& text, const fs::path& fol
   if (wanted.is_absolute()) {
     places = {wanted};
   } else {
-    places = {folder.empty() ? fs::path(".") / wanted : folder / wanted, data_folder() / wanted};
+    places = {(folder / wanted).lexically_normal(), data_folder() / wanted};
+    if (places[0] == places[1]) places.pop_back();
   }
   std::vector<std::string> tried;
   for (const fs::path& place : places) {
     if (auto found = matches(place); !found.empty()) return found;
-    tried.push_back(place.lexically_normal().string());
+    tried.push_back(fs::absolute(place).string());
   }
   throw UserError(cat("`", text, "` is not found; tried ", join(tried, " and "),
                       wanted.is_absolute() ? "" : " ($LATENT_DATA says where data lie)"));

@@ -13,7 +13,7 @@ namespace latent {
 /// $LATENT_DATA, or ~/.cache/latent.
 std::filesystem::path data_folder();
 
-/// The folder of the file that a mark names; the working folder for "--set".
+/// The folder of the file that a mark names; the working folder for "--set", data_folder() for a default.
 std::filesystem::path folder_of(const Mark& mark);
 
 /// The file or folder that `text` names: `~`, `$VAR` and `${VAR}` are replaced; a relative one is looked for in `folder`,

@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -28,12 +29,17 @@ int64_t nodes_of(const Value& value) {
 /// Builds a Value from the parser's events.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::string source, bool in_file) : source_(std::move(source)), in_file_(in_file) {}
+  Builder(std::string source, bool in_file) : source_(std::move(source)), in_file_(in_file) {
+    root_.set_mark({source_});
+  }
 
   Value take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) throw error_at(mark_of(mark), "", "a second document; one is read");
+    if (documents_++ > 0)
+      throw error_at(
+          mark_of(mark), "",
+          "a second document begins here, where one is read (or the indentation is wrong)");
   }
   void OnDocumentEnd() override {}
 
@@ -115,7 +121,9 @@ class Builder final : public YAML::EventHandler {
 
   void open(Value value, const std::string& tag, YAML::anchor_t anchor) {
     if (!tag.empty() && tag != "?") refuse_tag(value.mark(), tag);
-    if (expects_key()) throw error_at(value.mark(), "", "a key is text, not a list or a map");
+    if (expects_key())
+      throw error_at(value.mark(), "",
+                     "a list or map in the place of a key; is a bracket left open?");
     open_.push_back({std::move(value), anchor, "", {}, false});
   }
 
@@ -150,6 +158,30 @@ class Builder final : public YAML::EventHandler {
   int64_t nodes_ = 0;
   int documents_ = 0;
 };
+
+/// The place of the first byte that is not UTF-8, or npos (RFC 3629, overlong forms not looked for).
+size_t first_not_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t more = lead < 0x80             ? 0
+                        : (lead & 0xe0) == 0xc0 ? 1
+                        : (lead & 0xf0) == 0xe0 ? 2
+                        : (lead & 0xf8) == 0xf0 ? 3
+                                                : text.size();
+    if (lead == 0 || i + more >= text.size()) return i;
+    for (size_t k = 1; k <= more; ++k)
+      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return i;
+    i += more + 1;
+  }
+  return std::string_view::npos;
+}
+
+void refuse_binary(std::string_view text, const std::string& source) {
+  const size_t place = first_not_utf8(text);
+  if (place == text.npos) return;
+  const auto line = std::count(text.begin(), text.begin() + place, '\n');
+  throw UserError(cat(source, ": line ", line + 1, ": is not text in UTF-8"));
+}
 
 /// yaml-cpp reads a tab in the indentation as it likes.
 void refuse_tabs(std::string_view text, const std::string& source) {
@@ -201,7 +233,7 @@ std::string read_text(const std::filesystem::path& file) {
 }  // namespace
 
 Value parse_yaml(std::string_view text, const std::string& source) {
-  if (text.find('\0') != text.npos) throw UserError(source + ": is not a text file");
+  refuse_binary(text, source);
   refuse_tabs(text, source);
   return parse(text, source, true);
 }

@@ -52,25 +52,25 @@ UserError refused(const Value& value, const Domain& domain, const std::string& k
   return error_at(value.mark(), key, message);
 }
 
-Value resolve_number(const Value& given, const Domain& domain, const std::string& key) {
-  const double number = given.as_real();
-  const bool finite = domain.kind == Kind::integer || std::isfinite(number);
-  if (!finite || !domain.interval.contains(number)) throw refused(given, domain, key);
-  return domain.kind == Kind::real ? Value(number, given.mark()) : given;
+bool is_number(const Value& value) {
+  return value.is(Value::Kind::integer) || value.is(Value::Kind::real);
 }
 
-Value resolve_duration(const Value& given, const Domain& domain, const std::string& key) {
-  const Duration duration = as_duration(given);
-  if (!std::isfinite(duration.amount) || !domain.interval.contains(duration.amount))
-    throw refused(given, domain, key);
-  return to_value(duration, given.mark());
+bool is_inside(double number, const Interval& interval) {
+  return std::isfinite(number) && interval.contains(number);
 }
 
-Value resolve_part(const Value& given, const Domain& domain, const std::string& key) {
-  const double number = given.as_real();
-  const bool inside = given.is(Value::Kind::integer) ? number >= 1 : number > 0 && number <= 1;
-  if (!inside) throw refused(given, domain, key);
-  return given;
+/// Rows as an integer, or a share as a real.
+bool is_part(const Value& value) {
+  if (value.is(Value::Kind::integer)) return value.as_int() >= 1;
+  return value.is(Value::Kind::real) && value.as_real() > 0 && value.as_real() <= 1;
+}
+
+bool is_duration(const Value& value, const Interval& interval) {
+  if (value.is(Value::Kind::integer)) return interval.contains(value.as_real());
+  if (!value.is(Value::Kind::string)) return false;
+  const auto duration = parse_duration(value.as_string());
+  return duration && is_inside(duration->amount, interval);
 }
 
 /// What lies beside the file that names it is written out in full, so that a copy of the file elsewhere means the same.
@@ -96,7 +96,6 @@ Value resolve_name(const Value& given, const Domain& domain, const std::string& 
 
 Value resolve_list(const Value& given, const Domain& domain, const std::string& key) {
   const bool tuple = domain.kind == Kind::tuple;
-  if (tuple && given.list().size() != domain.of.size()) throw refused(given, domain, key);
   Value list = Value::make_list({}, given.mark());
   for (size_t i = 0; i < given.list().size(); ++i)
     list.list().push_back(
@@ -131,7 +130,7 @@ Value resolve_any(const Value& given, const Domain& domain, const std::string& k
 }  // namespace
 
 bool fits(const Value& value, const Domain& domain) {
-  const bool is_text = value.is(Value::Kind::string), is_int = value.is(Value::Kind::integer);
+  const bool is_text = value.is(Value::Kind::string);
   switch (domain.kind) {
     case Kind::words:
       return contains(domain.words, value);
@@ -140,15 +139,16 @@ bool fits(const Value& value, const Domain& domain) {
     case Kind::boolean:
       return value.is(Value::Kind::boolean);
     case Kind::integer:
-      return is_int;
+      return value.is(Value::Kind::integer) && domain.interval.contains(value.as_real());
     case Kind::real:
+      return is_number(value) && is_inside(value.as_real(), domain.interval);
     case Kind::part:
-      return is_int || value.is(Value::Kind::real);
+      return is_part(value);
     case Kind::text:
     case Kind::path:
       return is_text && (domain.pattern.empty() || matches(value.as_string(), domain.pattern));
     case Kind::duration:
-      return is_int || (is_text && parse_duration(value.as_string()));
+      return is_duration(value, domain.interval);
     case Kind::name:
       return is_text && find_choice(domain.family, value.as_string());
     case Kind::choice:
@@ -157,8 +157,9 @@ bool fits(const Value& value, const Domain& domain) {
              std::any_of(value.entries().begin(), value.entries().end(),
                          [&](const auto& e) { return find_choice(domain.family, e.key); });
     case Kind::list:
-    case Kind::tuple:
       return value.is(Value::Kind::list);
+    case Kind::tuple:
+      return value.is(Value::Kind::list) && value.list().size() == domain.of.size();
     case Kind::record:
     case Kind::dictionary:
       return value.is(Value::Kind::map);
@@ -178,13 +179,10 @@ Value resolve_value(const Value& given, const Domain& domain, const std::string&
     case Kind::unbuilt:
       throw error_at(given.mark(), key,
                      cat(shown(given), ", which is not built yet; it comes with ", domain.note));
-    case Kind::integer:
     case Kind::real:
-      return resolve_number(given, domain, key);
+      return Value(given.as_real(), given.mark());
     case Kind::duration:
-      return resolve_duration(given, domain, key);
-    case Kind::part:
-      return resolve_part(given, domain, key);
+      return to_value(as_duration(given), given.mark());
     case Kind::path:
       return resolve_file(given);
     case Kind::choice:

@@ -19,7 +19,7 @@ Value resolve_keys(const Value& given, const std::vector<Option>& keys, const st
 /// The default of an option that has one.
 Value resolve_default(const Option& option, const std::string& key);
 
-/// Does the value have the shape of the domain? Ranges and what lies inside are not looked at.
+/// Is the value one of the domain? What lies inside lists, maps and choices is not looked at.
 bool fits(const Value& value, const Domain& domain);
 
 }  // namespace latent

@@ -47,7 +47,7 @@ Option data() {
           option("rows", words({"users"}) | unbuilt(kPapers, {"items"}), "users",
                  "ratings: what a row is"),
           option("above", none() | unbuilt(kPapers), "none", "ratings: keep values above, as ones"),
-          option("min_events", integer("[1, 1]") | unbuilt(kPapers), "1",
+          option("min_events", words({"1"}) | unbuilt(kPapers), "1",
                  "ratings: rows with fewer are left out"),
           contextual("train", part() | words({"rest"}), "what validation leaves",
                      "rows that are not test rows"),

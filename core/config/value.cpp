@@ -19,7 +19,9 @@ std::string_view name_of(Value::Kind kind) {
 
 UserError error_at(const Mark& mark, std::string_view key, std::string_view message) {
   const std::string place = to_string(mark);
-  return UserError(cat(place, place.empty() ? "" : ": ", key, key.empty() ? "" : ": ", message));
+  const bool said = mark.line == 0 && place.ends_with(cat(" ", key));  // "--set train.epochs"
+  return UserError(cat(place, place.empty() ? "" : ": ", said ? "" : key,
+                       said || key.empty() ? "" : ": ", message));
 }
 
 namespace {
