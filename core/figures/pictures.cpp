@@ -21,6 +21,7 @@ struct Range {
   void take(std::span<const float> values) {
     for (float v : values)
       if (std::isfinite(v)) low = std::min(low, v), high = std::max(high, v);
+    if (!(low <= high)) low = high = 0;  // nothing finite at all
   }
   uint8_t grey(float v) const {
     if (!(high > low)) return 0;
@@ -96,14 +97,21 @@ void draw_curve(std::span<const float> values, int64_t channel, int64_t channels
                 const Range& range, const Box& box, const Stroke& stroke, Surface& page) {
   const int64_t length = static_cast<int64_t>(values.size()) / channels;
   std::vector<Point> points;
+  const auto flush = [&] {  // a missing value leaves a gap
+    if (!points.empty()) page.polyline(points, stroke);
+    points.clear();
+  };
   for (int64_t t = 0; t < length; ++t) {
-    const float v = std::clamp(values[t * channels + channel], range.low, range.high);
-    const double share = range.high > range.low ? (v - range.low) / (range.high - range.low) : 0.5;
-    points.push_back(
-        {box.x + box.width * (length > 1 ? static_cast<double>(t) / (length - 1) : 0.5),
-         box.bottom() - share * box.height});
+    const float v = values[t * channels + channel];
+    if (!std::isfinite(v)) {
+      flush();
+      continue;
+    }
+    const double along = length > 1 ? static_cast<double>(t) / (length - 1) : 0.5;
+    const double up = range.high > range.low ? (v - range.low) / (range.high - range.low) : 0.5;
+    points.push_back({box.x + along * box.width, box.bottom() - up * box.height});
   }
-  page.polyline(points, stroke);
+  flush();
 }
 
 /// The panels' colours: the original in ink, what came of it in colour over it.

@@ -81,7 +81,9 @@ std::string draw_chart_svg(const Chart& chart, int width, int height) {
 Image draw_units(std::span<const double> mean, std::span<const int64_t> dead) {
   if (mean.empty()) throw std::invalid_argument("figure: no units to show");
   constexpr double kWidth = 740, kHeight = 280;
-  const auto [low, high] = std::minmax_element(mean.begin(), mean.end());
+  std::vector<double> bars(mean.begin(), mean.end());
+  for (double& v : bars) v = std::isfinite(v) ? v : 0;
+  const auto [low, high] = std::minmax_element(bars.begin(), bars.end());
   const double units = static_cast<double>(mean.size());
   Chart chart;
   chart.x = {.label = "unit", .integer = true};
@@ -96,8 +98,8 @@ Image draw_units(std::span<const double> mean, std::span<const int64_t> dead) {
   const Frame frame =
       draw_frame(chart, {-0.5, units - 0.5, *low, std::max(*high, *low + 1e-9)}, box, page);
   const double slot = frame.plot.width / units, bar = slot > 4 ? slot * 0.72 : slot;
-  for (size_t i = 0; i < mean.size(); ++i) {
-    const Point top = frame.at(static_cast<double>(i), mean[i]), zero = frame.at(i, 0);
+  for (size_t i = 0; i < bars.size(); ++i) {
+    const Point top = frame.at(static_cast<double>(i), bars[i]), zero = frame.at(i, 0);
     page.rect({top.x - bar / 2, std::min(top.y, zero.y), bar, std::abs(top.y - zero.y)},
               Ink::kSeries, 1, 0);
   }

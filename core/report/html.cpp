@@ -17,7 +17,9 @@ main{max-width:860px;margin:0 auto;padding:40px 20px 72px}
 h1{font-size:30px;line-height:1.2;letter-spacing:-.01em;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:20px;line-height:1.3;margin:48px 0 12px}
 p{margin:0 0 12px;max-width:75ch}
-.muted,figcaption,td small{color:var(--ink-muted)}
+.muted,figcaption,td small,td i{color:var(--ink-muted)}
+td i{font-style:normal;margin-left:6px}
+.below{margin-top:16px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px;
   margin:24px 0 0}
 .card{background:var(--ink-soft);border-radius:10px;padding:12px 16px 14px}

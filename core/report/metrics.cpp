@@ -30,7 +30,7 @@ constexpr Metric kMetrics[] = {
     {"nll_is", "nats/example", kLower,
      "Negative importance-weighted bound with K samples of the code (5000 unless said)."},
     {"explained_variance", "share", kHigher,
-     "1 - SSE / SSE of predicting the training mean: the mean itself scores 0."},
+     "1 - SSE / SSE of predicting the mean: the mean itself scores 0."},
     {"code_mean", "", kNeither, "Mean activation over the units of the code and the examples."},
     {"l0", "units", kNeither, "Mean number of active latents an example."},
     {"dead", "share", kLower, "Share of latents that never fire on the evaluated rows."},

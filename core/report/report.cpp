@@ -22,8 +22,8 @@ std::string cell(const std::optional<double>& value) {
 std::string cards(const RunResult& result) {
   constexpr size_t kMost = 4;
   constexpr std::string_view kWanted[] = {
-      "auroc", "rmse", "ndcg@100",           "bce", "mse", "nll_is",
-      "elbo",  "psnr", "explained_variance", "l0",  "dead"};
+      "auroc", "rmse", "ndcg@100",           "bce",  "mse", "nll_is",
+      "elbo",  "psnr", "explained_variance", "dead", "l0"};
   if (result.metrics.empty()) return {};
   const SplitMetrics& split = result.metrics.back();
   const MetricsTable table = metrics_table({&split, 1});
@@ -47,30 +47,41 @@ std::string cards(const RunResult& result) {
   return out.empty() ? out : "<div class=\"cards\">\n" + out + "</div>\n";
 }
 
-std::string metrics_section(const RunResult& result) {
+std::string definitions(const Pairs& pairs) {
+  std::string out = "<dl>\n";
+  for (const auto& [name, value] : pairs)
+    if (!value.empty()) out += cat("<dt>", name, "</dt><dd>", value, "</dd>\n");
+  return out + "</dl>\n";
+}
+
+/// "bce", its better direction and unit, and below what it is.
+std::string metric_cell(const std::string& name) {
   constexpr const char* kArrows[] = {" &darr;", " &uarr;", ""};
+  const Metric* metric = find_metric(name);
+  std::string out = escape_xml(name);
+  if (!metric) return out;
+  out += kArrows[static_cast<size_t>(metric->better)];
+  if (!metric->unit.empty()) out += cat(" <i>", escape_xml(metric->unit), "</i>");
+  return out + cat("<small>", escape_xml(metric->definition), "</small>");
+}
+
+std::string metrics_section(const RunResult& result) {
   if (result.metrics.empty()) return {};
   const MetricsTable table = metrics_table(result.metrics);
   std::vector<std::string> head{"metric"};
   for (const auto& column : table.columns) head.push_back(escape_xml(column));
   std::vector<std::vector<std::string>> rows;
   for (const auto& row : table.rows) {
-    const Metric* metric = find_metric(row.metric);
-    std::string name = escape_xml(row.metric);
-    if (metric) {
-      name += kArrows[static_cast<size_t>(metric->better)];
-      name += cat("<small>", escape_xml(metric->definition),
-                  metric->unit.empty() ? "" : cat(" ", escape_xml(metric->unit), "."), "</small>");
-    }
-    rows.push_back({name});
+    rows.push_back({metric_cell(row.metric)});
     for (const auto& value : row.cells) rows.back().push_back(cell(value));
   }
-  std::string note = cat("<p class=\"muted\">Weights: ", escape_xml(result.weights),
-                         ". An arrow shows the better direction.");
+  Pairs trivial;
   for (const TrivialRow& row : trivial_rows())
     if (std::ranges::find(table.columns, row.name) != table.columns.end())
-      note += cat(" <b>", row.name, "</b>: ", escape_xml(row.definition));
-  return "<h2>Metrics</h2>\n" + note + "</p>\n" + html::table(head, rows, 1);
+      trivial.emplace_back(row.name, escape_xml(row.definition));
+  return cat("<h2>Metrics</h2>\n<p class=\"muted\">Of the ", escape_xml(result.weights),
+             " weights. An arrow shows the better direction.</p>\n", html::table(head, rows, 1),
+             trivial.empty() ? "" : "<div class=\"below\">" + definitions(trivial) + "</div>\n");
 }
 
 std::string model_section(const ModelFigure& model) {
@@ -105,13 +116,6 @@ std::string figures_section(const std::vector<ReportFigure>& figures) {
     out += "</figure>\n";
   }
   return out;
-}
-
-std::string definitions(const Pairs& pairs) {
-  std::string out = "<dl>\n";
-  for (const auto& [name, value] : pairs)
-    if (!value.empty()) out += cat("<dt>", name, "</dt><dd>", value, "</dd>\n");
-  return out + "</dl>\n";
 }
 
 std::string facts_section(const RunReport& report) {
