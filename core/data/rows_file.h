@@ -1,0 +1,19 @@
+// Arrays of rows in files of any format that `data.source` reads, for commands that take and give rows.
+#pragma once
+
+#include <filesystem>
+
+#include "core/tensor/host_tensor.h"
+
+namespace latent {
+
+/// .npy .npz .csv .safetensors, IDX by its name (all .gz too): [rows, ...] as stored. Throws UserError.
+HostTensor read_rows(const std::filesystem::path& file);
+
+/// f32 rows as .npy, .csv (two axes: the others are flattened) or .safetensors (tensor "rows"). Atomic. Throws UserError.
+void write_rows(const std::filesystem::path& file, const HostTensor& rows);
+
+/// u8, f16, bf16 and f32 as f32.
+HostTensor to_f32(const HostTensor& rows);
+
+}  // namespace latent
