@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <regex>
 #include <set>
+#include <sstream>
 
 #include "core/base/error.h"
 #include "core/report/html.h"
@@ -260,16 +260,20 @@ TEST(Report, FetchesNothing) {
     EXPECT_EQ(page.find(text), std::string::npos) << text;
 }
 
+int occurrences(const std::string& text, const std::string& what) {
+  int n = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
 TEST(Report, TagsAreClosed) {
   const std::string page = render_report(some_report());
-  for (const char* tag : {"html", "head", "body", "main", "figure", "div", "table", "tr", "td",
-                          "th", "svg", "text", "dl", "pre", "h2", "p", "style", "small", "b"}) {
-    const auto count = [&page](const std::string& pattern) {
-      const std::regex re(pattern);
-      return std::distance(std::sregex_iterator(page.begin(), page.end(), re), {});
-    };
-    EXPECT_EQ(count(std::string("<") + tag + "[ >]"), count(std::string("</") + tag + ">")) << tag;
-  }
+  for (const std::string tag :
+       {"html", "head", "body", "main", "figure", "div",   "table", "tr", "td", "th",
+        "svg",  "text", "dl",   "pre",  "h2",     "style", "small", "p",  "b",  "i"})
+    EXPECT_EQ(occurrences(page, "<" + tag + ">") + occurrences(page, "<" + tag + " "),
+              occurrences(page, "</" + tag + ">"))
+        << tag;
 }
 
 TEST(Report, IsThereWithoutAnythingToShow) {

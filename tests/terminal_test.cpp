@@ -1,6 +1,7 @@
 // What a run prints: tables, progress under a clock of the test's own.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "core/terminal/progress.h"

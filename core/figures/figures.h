@@ -66,16 +66,15 @@ struct LatentsFigure {
 };
 Image draw_latents(const LatentsFigure& figure);
 
-/// A falling spectrum (singular values, variances of principal components) on a log axis; `rank`
-/// marks how many the code could keep.
+/// A falling spectrum (singular values, variances of principal components) on a log axis.
 Chart spectrum_chart(std::span<const double> values, const std::string& label);
 
-/// Values against epochs or steps: one series a curve, validation dashed like its training curve's
-/// colour where names differ only in the split.
+/// Values against epochs or steps; x and y are equally many.
 struct Curve {
   std::string name;
   std::vector<double> x, y;
 };
+/// One series a curve. Where a value is not finite, or not positive on a log axis, is a gap.
 Chart curves_chart(std::span<const Curve> curves, const std::string& x_label,
                    const std::string& y_label, bool log = false);
 
