@@ -232,6 +232,19 @@ std::string set_path(Value& root, const std::string& path, Value value, const Ma
   return walker.full_path();
 }
 
+Override read_override(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == text.npos || equals == 0)
+    throw UserError(cat("--set ", text, ": allowed: --set key=value, as train.epochs=5"));
+  const std::string path = text.substr(0, equals);
+  return {path, parse_override_text(text.substr(equals + 1), "--set " + path)};
+}
+
+std::string set_path(Value& root, const std::string& assignment) {
+  const Override given = read_override(assignment);
+  return set_path(root, given.path, given.value, {"--set " + given.path});
+}
+
 Value get_path(const Value& root, const std::string& path) {
   Value copy = root;
   Walker walker(path, {}, nullptr);

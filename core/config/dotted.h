@@ -17,6 +17,15 @@ namespace latent {
 /// `mark` is where the path was written. Throws UserError on a path that the schema does not know.
 std::string set_path(Value& root, const std::string& path, Value value, const Mark& mark);
 
+/// "a.b=c", the text of --set, where c is YAML. The mark is "--set a.b".
+struct Override {
+  std::string path;
+  Value value;
+};
+Override read_override(const std::string& text);
+/// The same in one: `assignment` is "a.b=c".
+std::string set_path(Value& root, const std::string& assignment);
+
 /// What a path names in a resolved tree; of a choice's name: its MAIN. Throws UserError.
 Value get_path(const Value& root, const std::string& path);
 

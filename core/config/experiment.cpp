@@ -127,9 +127,33 @@ void fill_context(Value& tree, const std::string& name) {
   }
 }
 
+/// Keys that only some sources read; elsewhere a value other than the default is a mistake.
+void check_source(const Value& data) {
+  const std::string& source = data.at("source").as_string();
+  const SourceKind kind = source_kind(source);
+  const bool embedded = kind == SourceKind::embedded;
+  const bool keyed = source == "npz" || source == "safetensors";
+  const auto only = [&](const char* key, bool is_read, const char* of) {
+    const std::vector<Option>& keys = *section_keys(experiment_keys(), "data");
+    const auto option =
+        std::find_if(keys.begin(), keys.end(), [&](const Option& o) { return o.name == key; });
+    if (!is_read && data.at(key) != resolve_default(*option, key))
+      throw error_at(data.at(key).mark(), cat("data.", key),
+                     cat("is for ", of, ", and data.source is ", source));
+  };
+  for (const char* key : {"columns", "drop", "header", "delimiter"})
+    only(key, source == "csv", "csv");
+  for (const char* key : {"count", "data_seed"}) only(key, embedded, "embedded sources");
+  only("key", keyed, "npz and safetensors");
+  if (embedded && !data.at("path").is("none"))
+    throw error_at(data.at("path").mark(), "data.path",
+                   cat("is for files, and ", source, " is made by code"));
+}
+
 /// What no key can say alone.
 void check_together(const Value& config) {
   const Value &data = config.at("data"), &train = config.at("train");
+  check_source(data);
   std::vector<const Value*> lengths;
   for (const char* key : {"epochs", "steps", "examples"})
     if (!train.at(key).is("none")) lengths.push_back(&train.at(key));

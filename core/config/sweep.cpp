@@ -7,7 +7,6 @@
 #include "core/config/domain.h"
 #include "core/config/dotted.h"
 #include "core/config/experiment.h"
-#include "core/config/parse.h"
 #include "core/config/scalar.h"
 
 namespace latent {
@@ -98,14 +97,11 @@ std::vector<Point> points_of(const Value* sweep) {
   return points;
 }
 
-Setting read_override(const std::string& text) {
-  const size_t equals = text.find('=');
-  if (equals == text.npos || equals == 0)
-    throw UserError(cat("--set ", text, ": allowed: --set key=value, as train.epochs=5"));
-  const std::string path = text.substr(0, equals);
-  const Mark mark{"--set " + path};
-  if (path == "extends") throw error_at(mark, "", "a file says by itself what it extends");
-  return setting(path, parse_override_text(text.substr(equals + 1), mark.source), mark, 0);
+Setting override_setting(const std::string& text) {
+  Override given = read_override(text);
+  const Mark mark{"--set " + given.path};
+  if (given.path == "extends") throw error_at(mark, "", "a file says by itself what it extends");
+  return setting(given.path, std::move(given.value), mark, 0);
 }
 
 /// Does a path that is set afterwards replace what was set before?
@@ -144,7 +140,7 @@ std::vector<RunSpec> runs_of(const fs::path& file, std::span<const std::string> 
   std::vector<Setting> overrides;
   std::vector<std::string> set;  // their full paths
   for (const std::string& text : texts) {
-    Setting s = read_override(text);
+    Setting s = override_setting(text);
     if (s.path == "sweep") {
       tree.set("sweep", s.value);
       continue;
