@@ -42,7 +42,7 @@ struct Schedule {
   float by = 1;       ///< step, exponential: > 0
   float ramp = 0.5f;  ///< cyclic: the share of a period that rises, in (0, 1]
   int points = 0;     ///< piecewise: how many of `point`, whose steps ascend
-  SchedulePoint point[kMaxPoints] = {};
+  SchedulePoint point[kMaxPoints];
 
   /// The factor of a step, counted from 0.
   LATENT_HD float factor(int64_t step) const {
