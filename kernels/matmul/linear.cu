@@ -48,14 +48,14 @@ std::vector<Sample> samples() {
   std::vector<Sample> all;
   for (const PointwiseFamily* family : pointwise_families()) {
     if (!family->activation) continue;
-    const bool bench = family->name == "relu" || family->name == "linear";
+    const bool timed = family->name == "relu" || family->name == "linear";
     auto add = [&](const AnyOp& op, const std::string& name, std::vector<Shape> in, int order,
-                   bool timed = false) {
+                   bool bench = false) {
       Sample s{.name = cat("linear/", family->name, "/", name),
                .op = op,
                .in = {},
                .order = order,
-               .bench = timed};
+               .bench = bench};
       for (Shape& shape : in) s.in.push_back({DType::f32, std::move(shape)});
       all.push_back(std::move(s));
     };
@@ -63,14 +63,18 @@ std::vector<Sample> samples() {
     add(family->linear, "odd", {{19, 35}, {17, 35}, {17}}, 2);
     add(family->linear, "rows", {{2, 3, 7}, {5, 7}, {5}}, 2);
     add(family->linear, "no_bias", {{5, 3}, {6, 3}}, 2);
-    add(family->linear, "256x784x32", {{256, 784}, {32, 784}, {32}}, 0, bench);
-    add(family->linear, "256x32x784", {{256, 32}, {784, 32}, {784}}, 0, bench);
+    add(family->linear, "many_tiles", {{300, 20}, {400, 20}, {400}}, 0);
+    if (timed) {
+      add(family->linear, "256x784x32", {{256, 784}, {32, 784}, {32}}, 0, true);
+      add(family->linear, "256x32x784", {{256, 32}, {784, 32}, {784}}, 0, true);
+    }
     add(family->linear_tied, "tied", {{19, 35}, {35, 17}, {17}}, 2);
     if (!family->matmul_gradient) continue;
     add(family->matmul_gradient, "gradient/odd", {{19, 17}, {17, 35}, {19, 35}}, 0);
     add(family->matmul_gradient, "gradient/rows", {{2, 3, 5}, {5, 7}, {2, 3, 7}}, 0);
-    add(family->matmul_gradient, "gradient/256x784x32", {{256, 784}, {784, 32}, {256, 32}}, 0,
-        bench);
+    if (timed)
+      add(family->matmul_gradient, "gradient/256x784x32", {{256, 784}, {784, 32}, {256, 32}}, 0,
+          true);
     add(family->matmul_gradient_tied, "gradient/tied", {{19, 17}, {35, 17}, {19, 35}}, 0);
   }
   return all;

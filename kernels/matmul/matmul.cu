@@ -83,8 +83,7 @@ std::vector<Sample> samples() {
   all.push_back(sample("broadcast", false, true, {4, 5}, {3, 2, 5}));
   all.push_back(sample("broadcast", true, false, {2, 1, 5, 4}, {3, 5, 2}));
   all.push_back(sample("long", true, false, {2000, 9}, {2000, 6}));
-  for (const auto& [in, out] :
-       {std::pair<int64_t, int64_t>{784, 32}, {32, 784}, {784, 1000}, {500, 250}}) {
+  for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 32}, {32, 784}, {250, 500}}) {
     all.push_back(
         sample(cat("forward/256x", in, "x", out), false, true, {256, in}, {out, in}, true));
     all.push_back(sample(cat("input_gradient/256x", out, "x", in), false, false, {256, out},
