@@ -219,10 +219,10 @@ LATENT_HD float pow(float x, float y) {
   const float z_low = fma(y, log_low, fma(y, log_x, -z));
   const auto [n, whole, r] = detail::reduce_ln2(max(min(z, 89.0f), -104.0f));
   float result = detail::scaled_exp(n, r + select(abs(z) < 104.0f, z_low, 0.0f));
-  const float at_bound =
-      select(y > 0.0f, 0.0f, detail::kInfinity);  // 0^y; infinity^y is its inverse
-  result = select(x == 0.0f, at_bound, result);
-  result = select(x == detail::kInfinity, detail::kInfinity - at_bound, result);
+  const float at_zero = select(y > 0.0f, 0.0f, detail::kInfinity);
+  const float at_infinity = select(y > 0.0f, detail::kInfinity, 0.0f);
+  result = select(x == 0.0f, at_zero, result);
+  result = select(x == detail::kInfinity, at_infinity, result);
   result = select(x >= 0.0f, result, detail::kNaN);
   result = select(y == y, result, y);
   return select(y == 0.0f || x == 1.0f, 1.0f, result);
