@@ -115,7 +115,7 @@ TEST(ConfigValue, TextReadsBackAsTheSameValue) {
   Value nested = Value::make_map();
   nested.set("inner", list);
   tree.set("map", nested);
-  Value outer = Value::make_list({nested, nested});
+  Value outer = Value::make_list({nested, list, Value::make_list({nested, list})});
   tree.set("maps", outer);
   EXPECT_EQ(parse_yaml(to_yaml(tree), "f"), tree) << to_yaml(tree);
   EXPECT_EQ(parse_yaml(to_flow(tree), "f"), tree);

@@ -26,36 +26,42 @@ bool is_collection(const Value& value) {
   return value.is(Value::Kind::list) || value.is(Value::Kind::map);
 }
 
-/// Appends `value` behind "key:" or "-", in `column`, on this line where it fits, else as a block
-/// indented by `indent`.
+/// Does the value stand on the line whose first `column` characters are taken?
+bool fits_on_line(const Value& value, size_t column) {
+  return !is_collection(value) || is_empty(value) || column + 1 + to_flow(value).size() <= kColumns;
+}
+
 void write_block(std::string& out, const Value& value, size_t indent);
 
-void write_entry(std::string& out, const Value& value, size_t indent, size_t column, bool spread) {
-  const std::string flow = to_flow(value);
-  const bool fits = column + 1 + flow.size() <= kColumns && !spread;
-  if (!is_collection(value) || is_empty(value) || fits) {
-    out += " " + flow + "\n";
+void write_entry(std::string& out, const Value::Entry& entry, size_t indent) {
+  const std::string head = std::string(indent, ' ') + string_text(entry.key) + ":";
+  // The sections of a file are always blocks: one key a line is what people compare.
+  const bool section = indent == 0 && entry.value.is(Value::Kind::map) && !is_empty(entry.value);
+  if (fits_on_line(entry.value, head.size()) && !section) {
+    out += head + " " + to_flow(entry.value) + "\n";
   } else {
-    out += "\n";
-    write_block(out, value, indent);
+    out += head + "\n";
+    write_block(out, entry.value, indent + 2);
   }
 }
 
-void write_block(std::string& out, const Value& value, size_t indent) {
-  const std::string margin(indent, ' ');
-  if (value.is(Value::Kind::map)) {
-    for (const auto& [key, child, mark] : value.entries()) {
-      const std::string head = margin + string_text(key) + ":";
-      out += head;
-      // The sections of a file are always blocks: one key a line is what people compare.
-      const bool spread = indent == 0 && child.is(Value::Kind::map);
-      write_entry(out, child, indent + 2, head.size(), spread);
-    }
-    return;
+void write_element(std::string& out, const Value& element, size_t indent) {
+  const std::string head = std::string(indent, ' ') + "-";
+  if (fits_on_line(element, head.size())) {
+    out += head + " " + to_flow(element) + "\n";
+  } else {
+    std::string block;
+    write_block(block, element, indent + 2);
+    out += head + " " + block.substr(indent + 2);  // its first line stands behind the dash
   }
-  for (const Value& child : value.list()) {
-    out += margin + "-";
-    write_entry(out, child, indent + 2, indent + 1, false);
+}
+
+/// A list or map that is not empty, in lines indented by `indent`.
+void write_block(std::string& out, const Value& value, size_t indent) {
+  if (value.is(Value::Kind::map)) {
+    for (const auto& entry : value.entries()) write_entry(out, entry, indent);
+  } else {
+    for (const Value& element : value.list()) write_element(out, element, indent);
   }
 }
 
