@@ -29,8 +29,6 @@ std::unique_ptr<BlockProduct<T>> plain_block(const BlockShape& shape, bool bias)
 /// For teams of up to `threads`; nullptr in a build without oneDNN.
 std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape& shape, bool bias, int threads,
                                                   Device& device);
-/// "oneDNN 2.6.3", or "" in a build without.
-const char* onednn_version();
 
 /// While it lives, libraries that ask OpenMP how many threads to take are told one.
 class OneThread {

@@ -20,7 +20,7 @@ void parallel_tasks(int64_t tasks, int threads, const F& f) {
 #pragma omp parallel num_threads(team) if (team > 1)
   {
     const OneThread one;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < tasks; ++i) try {
         f(i, omp_get_thread_num());
       } catch (...) {

@@ -104,18 +104,11 @@ std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape& shape, bool 
   return std::make_unique<OneDnnBlock>(shape, bias, threads, device.slot<OneDnn>());
 }
 
-const char* onednn_version() {
-  static const std::string version =
-      cat("oneDNN ", dnnl_version()->major, ".", dnnl_version()->minor, ".", dnnl_version()->patch);
-  return version.c_str();
-}
-
 #else
 
 std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape&, bool, int, Device&) {
   return nullptr;
 }
-const char* onednn_version() { return ""; }
 
 #endif
 
