@@ -66,11 +66,10 @@ struct PointwiseFamily {
   AnyOp gradient;         ///< (g, x) -> g * f'(x); g may have extra leading axes
   AnyOp output_gradient;  ///< (g, y) -> g * f'(x) from y = f(x)
   bool activation =
-      false;     ///< a value of `activation:` and a layer by its name; the ops below exist
-  AnyOp linear;       ///< (x [..., in], w [out, in], b [out]) -> f(x w^T + b) [..., out]
+      false;          ///< a value of `activation:` and a layer by its name; the ops below exist
+  AnyOp linear;       ///< (x [..., in], w [out, in], b [out] or none) -> f(x w^T + b) [..., out]
   AnyOp linear_tied;  ///< the same with w [in, out]: f(x w + b)
-  AnyOp linear_without_bias;   ///< (x, w) -> f(x w^T): `linear` of two inputs
-  AnyOp matmul_gradient;       ///< (g [..., out], w [out, in], y [..., in]) -> (g w) f'(x), y = f(x)
+  AnyOp matmul_gradient;  ///< (g [..., out], w [out, in], y [..., in]) -> (g w) f'(x), y = f(x)
   AnyOp matmul_gradient_tied;  ///< the same with w [in, out]: (g w^T) f'(x)
 };
 

@@ -90,7 +90,7 @@ struct MatMulActivationGrad {
 /// Puts the products of an activation into its family.
 template <class F>
 void add_products(PointwiseFamily& family) {
-  family.linear = family.linear_without_bias = Linear<F>{true};
+  family.linear = Linear<F>{true};
   family.linear_tied = Linear<F>{false};
   if constexpr (kFromOutput<F>) {
     family.matmul_gradient = MatMulActivationGrad<F>{true};
