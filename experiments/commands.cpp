@@ -1,0 +1,87 @@
+#include "experiments/commands.h"
+
+#include <iostream>
+
+#include "core/base/version.h"
+#include "core/config/describe.h"
+#include "core/config/dotted.h"
+#include "core/config/experiment.h"
+#include "core/data/rows_file.h"
+#include "core/data/sources.h"
+#include "core/report/metrics.h"
+#include "core/terminal/run_text.h"
+#include "experiments/run.h"
+
+namespace latent {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path weights_file(const ModelCommand& c) {
+  if (!fs::exists(c.run)) throw UserError(cat(c.run.string(), ": is not there"));
+  return fs::is_directory(c.run) ? weights_of(c.run, c.weights) : c.run;
+}
+
+/// The rows to work on, in the data's units.
+HostTensor rows_of(const ModelCommand& c, const Runner& runner) {
+  if (!c.data.empty()) return read_rows(c.data);
+  const DataSet data = load_data(runner.saved().data, runner.saved().seed);
+  if (data.test.type.shape[0] == 0)
+    throw UserError("the run has no test rows: name a file with --data");
+  return data.test;
+}
+
+void save(const ModelCommand& c, const HostTensor& result) {
+  write_rows(c.output, result);
+  std::cout << c.output.string() << ": " << to_string(result.type) << '\n';
+}
+
+}  // namespace
+
+void evaluate_command(const ModelCommand& c, const std::vector<std::string>& overrides) {
+  if (!fs::is_directory(c.run))
+    throw UserError(cat(c.run.string(), ": evaluate takes a run folder"));
+  Value config = read_run_config(c.run);
+  for (const std::string& o : overrides) set_path(config, o);
+  if (!c.data.empty()) config.at("data").set("test", Value(fs::absolute(c.data).string()));
+  const Experiment e = make_experiment(resolve_config(config, config.at("name").as_string()));
+  Runner runner(weights_file(c), open_device(c.device));
+  const SplitMetrics test{"test", evaluate_weights(e, runner, "test")};
+  std::cout << run_footer(
+      {.name = e.config.at("name").as_string(), .metrics = {&test, 1}, .report = ""});
+}
+
+void encode_command(const ModelCommand& c) {
+  Runner runner(weights_file(c), open_device(c.device));
+  save(c, runner.run(View::encoder, runner.scaled(rows_of(c, runner))));
+}
+
+void decode_command(const ModelCommand& c) {
+  if (c.data.empty()) throw UserError("decode: name a file of codes with --data");
+  Runner runner(weights_file(c), open_device(c.device));
+  save(c, runner.in_units(runner.run(View::decoder, to_f32(read_rows(c.data)))));
+}
+
+void reconstruct_command(const ModelCommand& c) {
+  Runner runner(weights_file(c), open_device(c.device));
+  save(c, runner.in_units(runner.run(View::autoencoder, runner.scaled(rows_of(c, runner)))));
+}
+
+std::string info_text(const std::string& topic) {
+  if (topic == "parts") return describe_parts();
+  if (topic == "metrics") return describe_metrics();
+  if (topic == "data") return describe_sources();
+  std::string devices;
+  for (const char* name : {"cpu", "auto"}) {
+    const auto device = open_device(name);
+    const std::string line = cat(device->name(), ", ", device->description(), "\n");
+    if (devices.find(line) == std::string::npos) devices += line;
+  }
+  if (topic == "devices") return devices;
+  std::string text = cat("latent ", version(), ", commit ", commit(), "\n");
+  for (const auto& [name, v] : library_versions()) text += cat("  ", name, " ", v, "\n");
+  return text + "\nDevices\n" + devices +
+         "\nMore: latent info parts (every part and its options), data, metrics, devices\n";
+}
+
+}  // namespace latent

@@ -1,0 +1,42 @@
+// A trained model at work: rows in, codes or reconstructions out, in batches on the device.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "core/plan/program.h"
+#include "experiments/checkpoint.h"
+
+namespace latent {
+
+class Runner {
+ public:
+  /// Loads a weights file.
+  Runner(const std::filesystem::path& weights, std::shared_ptr<Device> device);
+
+  const SavedModel& saved() const { return saved_; }
+  const Model& model() const { return *model_; }
+
+  /// Rows in the data's units (any dtype, [rows, ...] with the row's number of elements) -> scaled f32 [rows, row...].
+  /// Throws UserError where the rows do not fit the model.
+  HostTensor scaled(const HostTensor& rows) const;
+  /// The inverse, for reconstructions.
+  HostTensor in_units(const HostTensor& scaled) const;
+
+  /// Scaled rows -> codes [rows, code...]; codes -> means; scaled rows -> means. Throws UserError on another width.
+  HostTensor run(View view, const HostTensor& rows);
+
+  /// A parameter's values.
+  HostTensor parameter(const std::string& name) const { return store_.read(name); }
+  Store& store() { return store_; }
+
+ private:
+  SavedModel saved_;
+  std::unique_ptr<Model> model_;
+  Store store_;
+  std::filesystem::path file_;
+  std::unique_ptr<Program> programs_[3];
+};
+
+}  // namespace latent

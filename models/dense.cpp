@@ -1,0 +1,134 @@
+#include "models/dense.h"
+
+#include "kernels/ops.h"
+
+namespace latent {
+namespace {
+
+using namespace schema;
+
+const RegisterOptions weighted{
+    "weighted",
+    {option("activation", schema::name_of(Family::activation), "linear",
+            "applied to the layer's output"),
+     option("bias", boolean(), "true", "whether a bias is added"),
+     option("init", words({"default"}) | choice_of(Family::initialiser), "default",
+            "initial weights; default: model.init"),
+     option("bias_init", real(), "0", "initial bias"),
+     option("unit_norm", unbuilt("top-k codes", {"true"}) | boolean(), "false",
+            "rows of the weight are kept at norm 1"),
+     option("freeze", boolean(), "false", "whether the weights stay as they are")}};
+
+std::unique_ptr<Layer> make_dense(const Choice& choice, const LayerContext& context) {
+  return std::make_unique<Dense>(
+      context, dense_options(choice, choice.option("units").as_int(), context), layer_name(choice));
+}
+
+const RegisterLayer dense{{"dense",
+                           "fully connected: f(x W' + b)",
+                           {required("units", integer("[1, inf)") | list_of(integer("[1, inf)")),
+                                     "width; a list makes one layer for each")},
+                           {"weighted"},
+                           ""},
+                          make_dense};
+
+Init transposed(const Init& init, int64_t rows, int64_t columns) {
+  return [=](HostTensor& t) {
+    HostTensor source(Type{t.type.dtype, {columns, rows}});
+    init(source);
+    const size_t size = size_of(t.type.dtype);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        std::copy_n(source.bytes.data() + (c * rows + r) * size, size,
+                    t.bytes.data() + (r * columns + c) * size);
+  };
+}
+
+}  // namespace
+
+Dense::Options dense_options(const Choice& choice, int64_t units, const LayerContext& context) {
+  Dense::Options options;
+  options.units = units;
+  options.activation = find_pointwise(choice.option("activation").as_string());
+  options.bias = choice.option("bias").as_bool();
+  options.frozen = choice.option("freeze").as_bool();
+  const Value& own = choice.option("init");
+  const Choice init = as_choice(own.is("default") ? *context.init : own);
+  const Fan fan{elements(context.in), units};
+  options.weight_init = weight_init(init, fan, context.seed, context.path + ".weight");
+  options.bias_init = bias_init(init, choice.option("bias_init").as_real(), fan, context.seed,
+                                context.path + ".bias");
+  return options;
+}
+
+Dense::Dense(const LayerContext& context, Options options, std::string name)
+    : Layer(context.path, std::move(name)),
+      context_(context),
+      in_(elements(context.in)),
+      out_{options.units},
+      options_(std::move(options)) {}
+
+Parameter Dense::weight() const {
+  if (options_.tied_to) return *options_.tied_to;
+  return {path() + ".weight",
+          {DType::f32, {options_.units, in_}},
+          options_.weight_init,
+          false,
+          options_.frozen};
+}
+
+Parameter Dense::bias() const {
+  return {
+      path() + ".bias", {DType::f32, {options_.units}}, options_.bias_init, true, options_.frozen};
+}
+
+std::vector<Parameter> Dense::parameters() const {
+  std::vector<Parameter> result;
+  if (!options_.tied_to) result.push_back(weight());
+  if (options_.bias) result.push_back(bias());
+  return result;
+}
+
+Var Dense::apply(Build& build, Var x) const {
+  Graph::Scope scope(build.graph, path());
+  if (x.type().rank() != 2) x = reshape(x, {x.shape()[0], -1});
+  const Var w = leaf(build, weight());
+  const Var b = options_.bias ? leaf(build, bias()) : Var{};
+  const Var pre = linear(x, w, b, /*trans_w=*/!options_.tied_to);
+  const bool plain = !options_.activation || options_.activation->name == "linear";
+  const Var y = plain ? pre : latent::apply(options_.activation->forward, {pre});
+  tap(build, pre, ".pre");
+  tap(build, y);
+  return y;
+}
+
+std::string Dense::description() const {
+  std::string text = "dense";
+  if (options_.activation && options_.activation->name != "linear")
+    text += " " + options_.activation->name;
+  if (options_.tied_to) text += ", tied to " + options_.tied_to->name;
+  if (options_.frozen) text += ", frozen";
+  return text;
+}
+
+std::unique_ptr<Layer> Dense::adjoint(const Mirrored& mirrored) const {
+  LayerContext context = context_;
+  context.path = mirrored.path;
+  context.in = out_;
+  Options options;
+  options.units = elements(mirrored.out);
+  options.frozen = options_.frozen;
+  options.bias = options_.bias;
+  if (auto* like = dynamic_cast<const Dense*>(mirrored.like))
+    options.activation = like->options_.activation;
+  const Fan fan{options_.units, options.units};
+  const Choice init = as_choice(*context.init);
+  options.weight_init = weight_init(init, fan, context.seed, context.path + ".weight");
+  options.bias_init = latent::bias_init(init, 0, fan, context.seed, context.path + ".bias");
+  if (mirrored.tie == Tie::weights) options.tied_to = weight();
+  if (mirrored.tie == Tie::at_start)
+    options.weight_init = transposed(options_.weight_init, options.units, options_.units);
+  return std::make_unique<Dense>(context, std::move(options));
+}
+
+}  // namespace latent

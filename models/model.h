@@ -1,0 +1,48 @@
+// A model: the six parts of an autoencoder, made from the `model` section of a resolved configuration.
+// It holds no graph; each view (autoencoder, encoder, decoder) is built into the graph that wants it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/report/layer_row.h"
+#include "models/layer.h"
+#include "models/likelihood.h"
+
+namespace latent {
+
+class Model {
+ public:
+  /// `config` is the resolved `model` section, `row` the shape of an example. Throws UserError naming part and reason.
+  Model(const Value& config, const Shape& row, uint64_t seed);
+
+  /// x [rows, row...] -> the code [rows, code...]; leaves the tap "code".
+  Var encode(Build& build, Var x) const;
+  /// code -> what the likelihood takes [rows, row...]; leaves the tap "output".
+  Var decode(Build& build, Var code) const;
+
+  const Likelihood& likelihood() const { return *likelihood_; }
+  /// `bce`, `bernoulli`...: the likelihood's name in the configuration.
+  const Value& config() const { return config_; }
+  const Shape& row_shape() const { return row_; }
+  const Shape& code_shape() const;
+  std::vector<Parameter> parameters() const;
+  /// Its layers in order, for tables and diagrams; the first row is the input.
+  std::vector<LayerRow> table() const;
+
+ private:
+  void make_bottleneck(const LayerContext& context);
+  void make_decoder(LayerContext context);
+  std::unique_ptr<Layer> make_output(LayerContext context) const;
+  std::vector<const Layer*> layers() const;
+
+  Value config_;
+  Shape row_;
+  Layers encoder_, decoder_;
+  std::unique_ptr<Layer> bottleneck_;  ///< none: the encoder's last output is the code
+  std::unique_ptr<Layer> output_;      ///< none: the decoder's last layer is the output
+  std::unique_ptr<Likelihood> likelihood_;
+};
+
+}  // namespace latent

@@ -1,0 +1,43 @@
+#include "models/objective.h"
+
+#include <algorithm>
+
+#include "kernels/ops.h"
+#include "models/penalty.h"
+
+namespace latent {
+
+Forward forward(const Model& model, Build& build, Var x, Var target) {
+  Forward f;
+  f.code = model.encode(build, x);
+  f.output = model.decode(build, f.code);
+  const Likelihood& likelihood = model.likelihood();
+  Graph::Scope scope(build.graph, "likelihood");
+  f.mean = likelihood.mean(f.output);
+  f.terms.push_back({likelihood.term(), likelihood.rows(f.output, target),
+                     likelihood.weight(elements(model.row_shape()))});
+  std::vector<Var> weights;
+  for (const Parameter& p : model.parameters())
+    if (!p.bias && !p.frozen) weights.push_back(leaf(build, p));
+  for (const Value& penalty : model.config().at("penalties").list()) {
+    const Choice choice = as_choice(penalty);
+    const std::string name = penalty_label(choice);
+    if (std::ranges::find(f.terms, name, &Term::name) != f.terms.end())
+      throw error_at(penalty.mark(), "model.penalties",
+                     cat("two terms are called '", name, "': give one a `label`"));
+    f.terms.push_back(
+        {name, penalty_term(choice, build, weights), choice.option("weight").as_real()});
+  }
+  return f;
+}
+
+Var objective(const std::vector<Term>& terms) {
+  Var total;
+  for (const Term& term : terms) {
+    const Var weighted = term.weight * mean(term.value);
+    total = total ? total + weighted : weighted;
+  }
+  return total;
+}
+
+}  // namespace latent

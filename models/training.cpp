@@ -1,0 +1,218 @@
+#include "models/training.h"
+
+#include <algorithm>
+
+#include "core/graph/autodiff.h"
+#include "kernels/ops.h"
+#include "kernels/track.h"
+
+namespace latent {
+namespace {
+
+constexpr int64_t kBlockBytes = int64_t{256} << 20;
+
+Var state(Graph& graph, const std::string& name, Type type, Init init = {}) {
+  return graph.variable(
+      {.name = name, .type = std::move(type), .role = Role::state, .init = init, .group = ""});
+}
+
+Var constant(Graph& graph, const std::string& name, Type type) {
+  return graph.variable(
+      {.name = name, .type = std::move(type), .role = Role::constant, .init = {}, .group = ""});
+}
+
+/// Inputs of a gather: seed, step, shift, scale and the split's blocks.
+std::vector<Var> gather_inputs(Graph& graph, const SplitSource& source, const Shape& row,
+                               Var step) {
+  const Type scale{DType::f32, {source.scale_size}};
+  std::vector<Var> in{constant(graph, names::kSeed, {DType::u64, {1}}), step,
+                      constant(graph, names::kShift, scale), constant(graph, names::kScale, scale)};
+  for (int64_t first = 0, block = 0; first < source.rows; first += source.rows_per_block, ++block) {
+    Shape shape{std::min(source.rows_per_block, source.rows - first)};
+    shape.insert(shape.end(), row.begin(), row.end());
+    in.push_back(constant(graph, cat("data.", source.name, ".", block), {source.stored, shape}));
+  }
+  return in;
+}
+
+struct Counters {
+  Var step, latch, sums;
+};
+
+Counters counters(Graph& graph, const std::string& prefix, const std::string& sums, int terms) {
+  return {state(graph, prefix + "step", {DType::u64, {1}}),
+          state(graph, prefix + "latch", {DType::u64, {1}}),
+          state(graph, sums, {DType::f64, {2 + terms}})};
+}
+
+/// Bookkeeping at the end of a step; returns the new latch and step.
+std::pair<Var, Var> keep_books(Graph& graph, const std::vector<Term>& terms, const Counters& c,
+                               Var weights) {
+  Graph::Scope scope(graph, "bookkeeping");
+  Track op{.terms = {}, .weighted = bool(weights)};
+  std::vector<Var> in{c.sums, c.latch, c.step};
+  if (weights) in.push_back(weights);
+  for (const Term& term : terms) {
+    op.terms.push_back({.weight = static_cast<float>(term.weight), .schedule = {}});
+    in.push_back(term.value);
+  }
+  const std::vector<Var> out = graph.apply(op, in);
+  graph.assign(c.sums, out[0]);
+  graph.assign(c.latch, out[1]);
+  graph.assign(c.step, out[2]);
+  return {out[1], out[2]};
+}
+
+void list_names(const std::vector<Term>& terms, std::vector<std::string>* names) {
+  if (!names) return;
+  names->clear();
+  for (const Term& t : terms) names->push_back(t.name);
+}
+
+/// Trained parameters in the order of their flat buffer.
+std::vector<Var> trained(const Model& model, Build& build) {
+  std::vector<Var> result;
+  for (const Parameter& p : model.parameters())
+    if (!p.frozen) result.push_back(leaf(build, p));
+  const FlatLayout layout = build.graph.layout(kParameters);
+  std::ranges::sort(result, {}, [&](const Var& v) {
+    return std::ranges::find(layout.names, build.graph.node(v).variable) - layout.names.begin();
+  });
+  return result;
+}
+
+/// A state vector of the optimizer: one variable a parameter, in one flat group.
+Var optimizer_state(Graph& graph, const std::string& name, const std::vector<Var>& parameters,
+                    double initial) {
+  const std::string group = "optimizer." + name;
+  const Init fill = [initial](HostTensor& t) { std::ranges::fill(t.as<float>(), float(initial)); };
+  for (const Var& p : parameters)
+    graph.variable({.name = cat(group, ".", graph.node(p).variable),
+                    .type = p.type(),
+                    .role = Role::state,
+                    .init = initial == 0 ? Init{} : fill,
+                    .group = group});
+  return graph.flat(group);
+}
+
+void update_parameters(Build& build, const Model& model, const TrainingOptions& options, Var loss,
+                       Var latch, Var step) {
+  Graph& graph = build.graph;
+  const std::vector<Var> parameters = trained(model, build);
+  const std::vector<Var> gradients = gradient(loss, parameters);
+  const FlatLayout layout = graph.layout(kParameters);
+  const Var p = graph.flat(kParameters);
+  Graph::Scope scope(graph, "optimizer");
+  const Var g = pack(gradients, layout);
+  std::vector<Var> in{latch, step, p, g}, leaves{p};
+  for (const std::string& name : options.optimizer.states) {
+    const bool last = name == options.optimizer.states.back();
+    in.push_back(optimizer_state(graph, name, parameters, last ? options.optimizer.initial : 0));
+    leaves.push_back(in.back());
+  }
+  if (options.clip > 0) in.push_back(apply(ClipFactor{.max_norm = options.clip}, {g}));
+  const std::vector<Var> out = graph.apply(options.optimizer.op, in);
+  for (size_t i = 0; i < out.size(); ++i) graph.assign(leaves[i], out[i]);
+  if (options.ema > 0) {
+    build.averaged = true;
+    for (const Parameter& parameter : model.parameters())
+      if (!parameter.frozen) leaf(build, parameter);
+    build.averaged = false;
+    const Var average = graph.flat(kAverages);
+    graph.assign(average, apply(Ema{.decay = options.ema}, {latch, step, average, out[0]}));
+  }
+}
+
+/// What evaluation adds to the objective's terms; not part of the loss.
+void add_metrics(const Model& model, const Forward& f, Var x, std::vector<Term>& terms) {
+  const double size = static_cast<double>(elements(model.row_shape()));
+  const auto add = [&](const std::string& name, Var value) {
+    if (std::ranges::find(terms, name, &Term::name) == terms.end())
+      terms.push_back({name, value, 0});
+  };
+  if (model.likelihood().probability()) add("bce", bernoulli_nll(f.output, x) * (1 / size));
+  const Var squared = sum_rows(square(f.mean - x));
+  add("sse", squared);
+  add("mse", squared * (1 / size));
+  add("mae", mean_absolute_error(f.mean, x));
+  add("code_mean", mean_rows(f.code));
+  add("l0", sum_rows(greater(abs(f.code), 0)));
+}
+
+}  // namespace
+
+int64_t rows_per_block(DType stored, const Shape& row, int64_t rows) {
+  const int64_t bytes = std::max<int64_t>(1, elements(row) * static_cast<int64_t>(size_of(stored)));
+  return std::clamp<int64_t>(kBlockBytes / bytes, 1, std::max<int64_t>(rows, 1));
+}
+
+Graph training_graph(const Model& model, const SplitSource& source, const TrainingOptions& options,
+                     std::vector<std::string>* terms) {
+  Graph graph;
+  Build build{.graph = graph, .training = true, .taps = {}};
+  const Var first_step = state(graph, "step", {DType::u64, {1}});
+  Var x;
+  {
+    Graph::Scope scope(graph, "data");
+    const Gather gather{
+        .batch = options.batch,
+        .rows = source.rows,
+        .rows_per_block = source.rows_per_block,
+        .shuffle = options.shuffle,
+        .tail = options.drop_tail ? Gather::Tail::drop : Gather::Tail::wrap,
+        .binarize = options.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none};
+    x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
+  }
+  const Forward f = forward(model, build, x, x);
+  list_names(f.terms, terms);
+  const Var loss = objective(f.terms);
+  const Counters c = counters(graph, "", "train.sums", static_cast<int>(f.terms.size()));
+  const auto [latch, step] = keep_books(graph, f.terms, c, {});
+  update_parameters(build, model, options, loss, latch, step);
+  return graph;
+}
+
+Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t batch,
+                       std::vector<std::string>* terms, bool averaged_weights) {
+  Graph graph;
+  Build build{.graph = graph, .averaged = averaged_weights, .taps = {}};
+  const std::string prefix = source.name + ".";
+  const Var first_step = state(graph, prefix + "step", {DType::u64, {1}});
+  Var x, real_rows;
+  {
+    Graph::Scope scope(graph, "data");
+    const Gather gather{.batch = batch,
+                        .rows = source.rows,
+                        .rows_per_block = source.rows_per_block,
+                        .sequential = true};
+    x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
+    real_rows = apply(RowWeights{.batch = batch, .rows = source.rows}, {first_step});
+  }
+  const Forward f = forward(model, build, x, x);
+  std::vector<Term> all = f.terms;
+  add_metrics(model, f, x, all);
+  list_names(all, terms);
+  const Var code = reshape(f.code, {batch, -1});
+  const Var peak = state(graph, prefix + "peak", {DType::f32, {code.shape()[1]}});
+  graph.assign(peak, max_cols(abs(code), peak));
+  keep_books(graph, all, counters(graph, prefix, prefix + "sums", static_cast<int>(all.size())),
+             real_rows);
+  return graph;
+}
+
+std::string view_input(View view) { return view == View::decoder ? "code" : "input"; }
+
+Graph view_graph(const Model& model, View view, int64_t batch) {
+  Graph graph;
+  Build build{.graph = graph, .taps = {}};
+  Shape shape{batch};
+  const Shape& row = view == View::decoder ? model.code_shape() : model.row_shape();
+  shape.insert(shape.end(), row.begin(), row.end());
+  Var v = constant(graph, view_input(view), {DType::f32, shape});
+  if (view != View::decoder) v = model.encode(build, v);
+  if (view != View::encoder) v = model.likelihood().mean(model.decode(build, v));
+  graph.output("result", v);
+  return graph;
+}
+
+}  // namespace latent
