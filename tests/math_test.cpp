@@ -59,12 +59,12 @@ TEST(Math, SigmoidTail) {
 }
 
 TEST(Math, Power) {
-  for (const float y : {0.0f, 0.5f, 1.0f, 2.0f, -1.5f, 3.3f, 17.0f, 90.0f, 1e-3f, -0.1f}) {
+  for (const float y : {0.0f, 0.5f, 1.0f, 2.0f, -1.5f, 3.3f, 17.0f, 40.0f, 1e-3f, -0.1f}) {
     const auto power = [y](double x) {
       return x < 0 ? std::nan("") : std::pow(x, static_cast<double>(y));
     };
     const auto ours = [y](float x) { return x < 0 && y == 0 ? kNan : math::pow(x, y); };
-    EXPECT_LT(worst(ours, power), 2.5) << y;
+    EXPECT_LT(worst(ours, power), 3) << y;
   }
   for (const float x : {0.9f, 0.999f, 1.5f, 10.0f, 1e-20f, 3e38f, 1e-42f}) {
     const auto power = [x](double y) { return std::pow(static_cast<double>(x), y); };
