@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "core/graph/autodiff.h"
@@ -46,8 +47,11 @@ class Numbers {
       case DType::u64:
         for (uint64_t& v : t.as<uint64_t>()) v = static_cast<uint64_t>(integer());
         break;
-      default:
-        throw std::logic_error("sample of " + name_of(type.dtype));
+      default:  // f16, bf16: finite, positive and no denormals
+        for (int64_t i = 0; i < type.elements(); ++i) {
+          const auto bits = static_cast<uint16_t>(0x3000 | (engine_() & 0x0fff));
+          std::memcpy(t.bytes.data() + 2 * i, &bits, 2);
+        }
     }
     return t;
   }
