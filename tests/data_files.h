@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/data/dataset.h"
 
 namespace latent {
 
@@ -44,5 +45,15 @@ void expect_user_error(F&& f, const std::string& part, const std::string& other 
     EXPECT_NE(what.find(other), what.npos) << what << "\nlacks: " << other;
   }
 }
+
+/// The data of a `data` section, in flow style without its braces, defaults as an experiment has them.
+DataSet load_yaml(const std::string& section, uint64_t seed = 0);
+
+/// A file or folder in $LATENT_DATA; empty where it is not there.
+std::filesystem::path real_data(const std::string& name);
+
+/// Skips a test whose real data are not there, and says so.
+#define NEED_REAL_DATA(name) \
+  if (real_data(name).empty()) GTEST_SKIP() << "needs " << (name) << " in $LATENT_DATA"
 
 }  // namespace latent

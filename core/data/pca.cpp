@@ -2,96 +2,104 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <numeric>
 
-#include "core/data/rows_file.h"
+#include "core/data/moments.h"
 
 namespace latent {
 namespace {
 
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Map = Eigen::Map<const Rows>;
 
-constexpr int64_t kBlock = 2048;  ///< rows in f64 at a time
-
-const HostTensor& rows_of(const DataSet& data, const std::string& split) {
-  if (split == "train") return data.train;
-  return split == "validation" ? data.validation : data.test;
-}
-
-/// Calls f with blocks of the scaled rows [rows, elements].
-template <class F>
-void for_each_block(const DataSet& data, const HostTensor& rows, F f) {
-  const int64_t d = elements(data.shape), n = rows.type.shape[0];
-  const auto shift = data.shift.as<float>(), scale = data.scale.as<float>();
-  const size_t row_bytes = static_cast<size_t>(d) * size_of(rows.type.dtype);
-  for (int64_t first = 0; first < n; first += kBlock) {
-    const int64_t count = std::min(kBlock, n - first);
-    HostTensor part(Type{rows.type.dtype, {count, d}});
-    std::copy_n(rows.bytes.data() + static_cast<size_t>(first) * row_bytes, part.bytes.size(),
-                part.bytes.data());
-    const HostTensor values = to_f32(part);
-    const auto v = values.as<float>();
-    Matrix block(count, d);
-    for (int64_t i = 0; i < count * d; ++i) {
-      const size_t at = shift.size() == 1 ? 0 : static_cast<size_t>(i % d);
-      block.data()[i] = (static_cast<double>(v[i]) - shift[at]) * scale[at];
+/// Upper triangle of the sum of (x - mean)' (x - mean). Cut into stripes of columns: a thread has a whole one, so the
+/// order of every sum is fixed.
+Eigen::MatrixXd scatter(const DataSet& data, const Eigen::RowVectorXd& mean) {
+  constexpr int64_t kRows = 2048, kStripe = 64;
+  const int64_t d = mean.size(), n = data.train.type.shape[0],
+                stripes = (d + kStripe - 1) / kStripe;
+  Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(d, d);
+  for (int64_t first = 0; first < n; first += kRows) {
+    const int64_t count = std::min(kRows, n - first);
+    const std::vector<float> scaled = scaled_rows(data.train, first, count, data.shift, data.scale);
+    Rows x =
+        Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+            scaled.data(), count, d)
+            .cast<double>();
+    x.rowwise() -= mean;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t s = stripes - 1; s >= 0; --s) {  // the longest first
+      const int64_t column = s * kStripe, width = std::min(kStripe, d - column);
+      sum.block(0, column, column + width, width).noalias() +=
+          x.leftCols(column + width).transpose() * x.middleCols(column, width);
     }
-    f(block);
   }
-}
-
-struct Axes {
-  Eigen::RowVectorXd mean;
-  Eigen::VectorXd variances;  ///< ascending
-  Eigen::MatrixXd axes;       ///< columns, in the same order
-};
-
-Axes fit(const DataSet& data) {
-  const int64_t d = elements(data.shape);
-  const double n = static_cast<double>(data.train.type.shape[0]);
-  Axes result;
-  result.mean = Eigen::RowVectorXd::Zero(d);
-  for_each_block(data, data.train, [&](const Matrix& x) { result.mean += x.colwise().sum() / n; });
-  Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(d, d);
-  for_each_block(data, data.train, [&](Matrix& x) {
-    x.rowwise() -= result.mean;
-    covariance.noalias() += x.transpose() * x / n;
-  });
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
-  if (solver.info() != Eigen::Success)
-    throw std::runtime_error("pca: the eigenvalues did not converge");
-  result.variances = solver.eigenvalues();
-  result.axes = solver.eigenvectors();
-  return result;
+  return sum;
 }
 
 }  // namespace
 
-PcaErrors pca_errors(const DataSet& data, const std::string& split, int64_t rank) {
-  const int64_t d = elements(data.shape);
-  if (rank < 1 || rank > d)
-    throw UserError(cat("evaluate.pca.rank: is ", rank, ", a row has ", d, " elements"));
-  const Axes axes = fit(data);
-  const Eigen::MatrixXd kept = axes.axes.rightCols(rank);
-  const HostTensor& rows = rows_of(data, split);
-  const double n = static_cast<double>(rows.type.shape[0]);
-  double sse = 0;
-  for_each_block(data, rows, [&](Matrix& x) {
-    x.rowwise() -= axes.mean;
-    const Matrix codes = x * kept;
-    sse += (x - codes * kept.transpose()).squaredNorm() / n;
-  });
-  return {.mse = sse / static_cast<double>(d),
-          .sse = sse,
-          .explained_variance = 1 - sse * n / statistics_of(data, split).sum_of_squares};
+Pca::Pca(const DataSet& data) : width_(elements(data.shape)) {
+  const int threads = Eigen::nbThreads();
+  Eigen::setNbThreads(1);
+  mean_ = moments_of(data.train, data.shift, data.scale).mean;
+  const double n = static_cast<double>(data.train.type.shape[0]);
+  const Eigen::MatrixXd covariance =
+      scatter(data, Eigen::Map<const Eigen::RowVectorXd>(mean_.data(), width_)) / n;
+  // The solver reads the lower triangle.
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance.transpose());
+  Eigen::setNbThreads(threads);
+  if (solver.info() != Eigen::Success)
+    throw std::runtime_error("pca: the eigenvalues did not converge");
+  axes_.resize(static_cast<size_t>(width_ * width_));
+  for (int64_t k = 0; k < width_; ++k) {
+    const Eigen::VectorXd axis = solver.eigenvectors().col(width_ - 1 - k);
+    Eigen::Index largest = 0;
+    axis.cwiseAbs().maxCoeff(&largest);
+    Eigen::Map<Eigen::VectorXd>(axes_.data() + k * width_, width_) =
+        axis(largest) < 0 ? (-axis).eval() : axis;
+    variances_.push_back(std::max(solver.eigenvalues()(width_ - 1 - k), 0.0));
+  }
 }
 
-std::vector<double> pca_spectrum(const DataSet& data) {
-  const Axes axes = fit(data);
-  std::vector<double> variances(axes.variances.data(),
-                                axes.variances.data() + axes.variances.size());
-  std::ranges::reverse(variances);
-  for (double& v : variances) v = std::max(v, 0.0);
-  return variances;
+std::vector<double> Pca::residuals(const DataSet& data, const std::string& split,
+                                   int64_t rank) const {
+  if (rank < 1 || rank > width_)
+    throw UserError(cat("pca: rank ", rank, ", and a row has ", width_, " elements"));
+  const HostTensor& rows = split_of(data, split);
+  const Map axes(axes_.data(), rank, width_);
+  const Eigen::Map<const Eigen::RowVectorXd> mean(mean_.data(), width_);
+  std::vector<double> out(static_cast<size_t>(rows.type.shape.at(0)));
+  const int threads = Eigen::nbThreads();
+  Eigen::setNbThreads(1);
+  for_each_block(rows, data.shift, data.scale, [&](size_t block, const float* scaled, int64_t n) {
+    Rows x =
+        Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+            scaled, n, width_)
+            .cast<double>();
+    x.rowwise() -= mean;
+    const Rows codes = x * axes.transpose();
+    x.noalias() -= codes * axes;
+    Eigen::Map<Eigen::VectorXd>(out.data() + static_cast<int64_t>(block) * kMomentRows, n) =
+        x.rowwise().squaredNorm();
+  });
+  Eigen::setNbThreads(threads);
+  return out;
 }
+
+PcaErrors Pca::errors(const DataSet& data, const std::string& split, int64_t rank) const {
+  const std::vector<double> squared = residuals(data, split, rank);
+  const double sum = std::accumulate(squared.begin(), squared.end(), 0.0);
+  const double sse = sum / static_cast<double>(std::max<size_t>(squared.size(), 1));
+  return {.mse = sse / static_cast<double>(width_),
+          .sse = sse,
+          .explained_variance = 1 - sum / statistics_of(data, split).sum_of_squares};
+}
+
+PcaErrors pca_errors(const DataSet& data, const std::string& split, int64_t rank) {
+  return Pca(data).errors(data, split, rank);
+}
+
+std::vector<double> pca_spectrum(const DataSet& data) { return Pca(data).variances(); }
 
 }  // namespace latent

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "core/data/convert.h"
 #include "core/tensor/host_tensor.h"
 
 namespace latent {
@@ -12,8 +13,5 @@ HostTensor read_rows(const std::filesystem::path& file);
 
 /// f32 rows as .npy, .csv (two axes: the others are flattened) or .safetensors (tensor "rows"). Atomic. Throws UserError.
 void write_rows(const std::filesystem::path& file, const HostTensor& rows);
-
-/// u8, f16, bf16 and f32 as f32.
-HostTensor to_f32(const HostTensor& rows);
 
 }  // namespace latent

@@ -1,0 +1,278 @@
+#include "core/data/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "core/base/sha256.h"
+#include "core/data/convert.h"
+#include "core/data/labels.h"
+#include "core/data/moments.h"
+#include "core/data/scaling.h"
+#include "core/data/sources.h"
+#include "core/data/split.h"
+#include "core/random/philox.h"
+
+namespace latent {
+namespace {
+
+// ---- Rows as loaded
+
+/// [rows, channels, height, width] to [rows, height, width, channels].
+HostTensor to_nhwc(const HostTensor& in) {
+  const auto& s = in.type.shape;
+  if (s.size() != 4)
+    throw UserError(
+        cat("data.layout: nchw is for arrays of 4 axes, and the rows are ", to_string(in.type)));
+  HostTensor out(Type{in.type.dtype, {s[0], s[2], s[3], s[1]}});
+  const size_t size = size_of(in.type.dtype), pixels = static_cast<size_t>(s[2] * s[3]),
+               channels = static_cast<size_t>(s[1]);
+  for (size_t n = 0; n < static_cast<size_t>(s[0]); ++n)
+    for (size_t c = 0; c < channels; ++c)
+      for (size_t p = 0; p < pixels; ++p)
+        std::copy_n(in.bytes.data() + ((n * channels + c) * pixels + p) * size, size,
+                    out.bytes.data() + ((n * pixels + p) * channels + c) * size);
+  return out;
+}
+
+void set_shape(HostTensor& rows, const Shape& row, const char* key) {
+  const int64_t n = rows.type.shape.at(0);
+  if (rows.type.elements() != n * elements(row))
+    throw UserError(
+        cat(key, ": ", to_string(row), " does not fit the rows, which are ", to_string(rows.type)));
+  rows.type.shape = row;
+  rows.type.shape.insert(rows.type.shape.begin(), n);
+}
+
+/// NaN is refused, or kept for later where `missing` is zero; infinities are always refused.
+void check_finite(const HostTensor& rows, bool allow_nan, const std::string& what) {
+  if (rows.type.dtype == DType::u8) return;
+  const HostTensor values = to_f32(rows);
+  const auto v = values.as<float>();
+  const size_t width = v.size() / static_cast<size_t>(std::max<int64_t>(rows.type.shape[0], 1));
+  for (size_t i = 0; i < v.size(); ++i) {
+    if (std::isfinite(v[i]) || (allow_nan && std::isnan(v[i]))) continue;
+    const bool nan = std::isnan(v[i]);
+    throw UserError(
+        cat(what, ": row ", i / width, ", column ", i % width, " (both from 0) is ",
+            nan ? "NaN; `data.missing: zero` takes such cells" : "infinite, or beyond f32"));
+  }
+}
+
+void prepare(LabelledRows& part, const DataOptions& o, const std::string& what) {
+  if (o.nchw) part.rows = to_nhwc(part.rows);
+  if (!o.shape.empty()) set_shape(part.rows, o.shape, "data.shape");
+  check_finite(part.rows, o.zero_missing, what);
+}
+
+std::string name_of_source(const DataOptions& o) {
+  return o.paths.empty() ? o.source : o.paths.front().string();
+}
+
+void add_to_hash(Sha256& hash, const LabelledRows& part) {
+  hash.update(to_string(part.rows.type));
+  hash.update(part.rows.bytes);
+  for (const std::string& label : part.labels) hash.update(label + "\n");
+}
+
+// ---- Splits
+
+/// The rows before they are split, and those that are test rows anyway.
+struct Pool {
+  LabelledRows rows;
+  std::optional<LabelledRows> test;
+  double unit = 255;
+};
+
+Pool load_pool(const DataOptions& o) {
+  RawData raw = load_source(o);
+  Pool pool{std::move(raw.all), std::nullopt, raw.unit};
+  prepare(pool.rows, o, name_of_source(o));
+  if (raw.test) prepare(*raw.test, o, name_of_source(o) + " (test rows)");
+  if (o.test_rows == TestRows::own) pool.test = std::move(raw.test);
+  if (o.test_rows == TestRows::part && raw.test) {  // a share of all rows that there are
+    pool.rows.rows = concatenate_rows(pool.rows.rows, raw.test->rows, o.source);
+    std::ranges::move(raw.test->labels, std::back_inserter(pool.rows.labels));
+  }
+  if (o.test_rows == TestRows::file) {
+    pool.test = load_rows(o.test_path, o);
+    if (o.nchw && pool.test->rows.type.rank() == 4) pool.test->rows = to_nhwc(pool.test->rows);
+    const Shape& row = pool.rows.rows.type.shape;
+    set_shape(pool.test->rows, Shape(row.begin() + 1, row.end()), "data.test");
+    check_finite(pool.test->rows, o.zero_missing, o.test_path.string());
+  }
+  return pool;
+}
+
+int64_t test_rows_to_take(const Pool& pool, const DataOptions& o) {
+  const int64_t n = pool.rows.rows.type.shape[0];
+  if (o.test_rows == TestRows::part) return o.test.of(n);
+  if (o.test_rows == TestRows::own && !pool.test) return Part{.rows = {}, .share = 0.2}.of(n);
+  return 0;
+}
+
+/// Leaves out rows whose label is not among `train_on`.
+void keep_labels(std::vector<int64_t>& rows, const std::vector<int64_t>& labels,
+                 const std::vector<std::string>& names, const std::vector<std::string>& kept) {
+  std::set<int64_t> wanted;
+  for (const std::string& label : kept) {
+    const auto found = std::ranges::find(names, label);
+    if (found == names.end())
+      throw UserError(cat("data.train_on: no row has the label `", label, "`"));
+    wanted.insert(found - names.begin());
+  }
+  std::erase_if(rows,
+                [&](int64_t row) { return !wanted.contains(labels[static_cast<size_t>(row)]); });
+}
+
+std::vector<int64_t> take(const std::vector<int64_t>& labels, const std::vector<int64_t>& rows) {
+  std::vector<int64_t> out;
+  if (labels.empty()) return out;
+  for (int64_t row : rows) out.push_back(labels[static_cast<size_t>(row)]);
+  return out;
+}
+
+/// Cuts the pool; `rows` gets the numbers of the rows in the source, its own test rows counted on.
+DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
+  const LabelledRows& all = pool.rows;
+  const int64_t n = all.rows.type.shape[0];
+  std::vector<std::string> texts = all.labels;
+  const bool test_labels = pool.test && !pool.test->labels.empty() && !texts.empty();
+  if (test_labels) texts.insert(texts.end(), pool.test->labels.begin(), pool.test->labels.end());
+  Labels labels = make_labels(texts);
+  const auto pool_end = labels.ids.begin() + (texts.empty() ? 0 : n);
+  const std::vector<int64_t> ids(labels.ids.begin(), pool_end);
+
+  rows = split_rows(n, test_rows_to_take(pool, o), ids, o);
+  if (o.test_rows == TestRows::train) rows.test = rows.train;
+  if (o.train_on) {
+    if (ids.empty()) throw UserError("data.train_on: the data have no labels");
+    keep_labels(rows.train, ids, labels.names, *o.train_on);
+    keep_labels(rows.validation, ids, labels.names, *o.train_on);
+    if (rows.train.empty()) throw UserError("data.train_on: no row is left for training");
+  }
+  DataSet data;
+  data.shape.assign(all.rows.type.shape.begin() + 1, all.rows.type.shape.end());
+  data.train = take_rows(all.rows, rows.train);
+  data.validation = take_rows(all.rows, rows.validation);
+  data.test = pool.test ? pool.test->rows : take_rows(all.rows, rows.test);
+  data.train_labels = take(ids, rows.train);
+  data.validation_labels = take(ids, rows.validation);
+  data.test_labels = take(ids, rows.test);
+  if (pool.test) {
+    data.test_labels.assign(test_labels ? pool_end : labels.ids.end(), labels.ids.end());
+    rows.test.resize(static_cast<size_t>(data.test.type.shape[0]));
+    std::iota(rows.test.begin(), rows.test.end(), n);
+  }
+  if (o.validation_rows == ValidationRows::test) {
+    data.validation = data.test;
+    data.validation_labels = data.test_labels;
+    rows.validation = rows.test;
+  }
+  data.label_names = std::move(labels.names);
+  return data;
+}
+
+// ---- Values
+
+/// A missing value becomes what scales to 0.
+void fill_missing(HostTensor& rows, const HostTensor& shift) {
+  if (rows.type.dtype == DType::u8) return;
+  rows = to_f32(rows);
+  const auto v = rows.as<float>();
+  const auto s = shift.as<float>();
+  for (size_t i = 0; i < v.size(); ++i)
+    if (std::isnan(v[i])) v[i] = s[i % s.size()];
+}
+
+/// Scaled values as 0 or 1: by the threshold 0.5, or drawn once, a function of the row's number in the source.
+void binarize(HostTensor& rows, const std::vector<int64_t>& numbers, const DataSet& data,
+              const DataOptions& o) {
+  HostTensor out(Type{DType::u8, rows.type.shape});
+  const size_t width = static_cast<size_t>(elements(data.shape));
+  const auto to = out.as<uint8_t>();
+  for (size_t r = 0; r < numbers.size(); ++r) {
+    const std::vector<float> x =
+        scaled_rows(rows, static_cast<int64_t>(r), 1, data.shift, data.scale);
+    for (size_t j = 0; j < width; ++j) {
+      if (o.binarize == Binarize::fixed && !(x[j] >= 0 && x[j] <= 1))
+        throw UserError(
+            cat("data.binarize: static draws with probability x, and there is ", x[j],
+                " after scaling; `data.scale: minmax` or `unit` bring values into [0, 1]"));
+      const uint64_t element = static_cast<uint64_t>(numbers[r]) * width + j;
+      to[r * width + j] =
+          o.binarize == Binarize::threshold
+              ? x[j] > 0.5f
+              : bernoulli(o.data_seed, 0, stream_of("data.binarize"), element, x[j]);
+    }
+  }
+  rows = std::move(out);
+}
+
+double binary_entropy(double p) {
+  if (p == 0 || p == 1) return 0;  // most pixels
+  if (p < 0 || p > 1) return std::numeric_limits<double>::quiet_NaN();
+  return -p * std::log(p) - (1 - p) * std::log(1 - p);
+}
+
+}  // namespace
+
+DataSet load_data(const Value& section, uint64_t seed) {
+  return load_data(read_data_options(section, seed));
+}
+
+DataSet load_data(const DataOptions& o) {
+  const Pool pool = load_pool(o);
+  SplitRows rows;
+  DataSet data = split_pool(pool, o, rows);
+  Sha256 hash;
+  add_to_hash(hash, pool.rows);
+  if (pool.test) add_to_hash(hash, *pool.test);
+  data.sha256 = hash.hex();
+
+  Scaling scaling = fit_scaling(data.train, o.scale, pool.unit);
+  data.shift = std::move(scaling.shift);
+  data.scale = std::move(scaling.scale);
+  if (o.zero_missing)
+    for (HostTensor* part : {&data.train, &data.validation, &data.test})
+      fill_missing(*part, data.shift);
+  if (o.binarize == Binarize::threshold || o.binarize == Binarize::fixed) {
+    binarize(data.train, rows.train, data, o);
+    binarize(data.validation, rows.validation, data, o);
+    binarize(data.test, rows.test, data, o);
+    scaling = no_scaling();
+    data.shift = std::move(scaling.shift);
+    data.scale = std::move(scaling.scale);
+  }
+  const Moments moments = moments_of(data.train, data.shift, data.scale);
+  data.range = {std::ranges::min(moments.lo), std::ranges::max(moments.hi)};
+  return data;
+}
+
+const HostTensor& split_of(const DataSet& data, const std::string& split) {
+  if (split == "train") return data.train;
+  if (split == "validation") return data.validation;
+  if (split == "test") return data.test;
+  throw std::logic_error("no split is called " + split);
+}
+
+SplitStatistics statistics_of(const DataSet& data, const std::string& split) {
+  const HostTensor& rows = split_of(data, split);
+  const Moments moments = moments_of(rows, data.shift, data.scale);
+  SplitStatistics s;
+  s.sum_of_squares = std::accumulate(moments.squares.begin(), moments.squares.end(), 0.0);
+  const int64_t n = rows.type.shape.at(0);
+  std::vector<double> sums(static_cast<size_t>((n + kMomentRows - 1) / kMomentRows));
+  for_each_block(rows, data.shift, data.scale, [&](size_t block, const float* x, int64_t count) {
+    double sum = 0;
+    for (int64_t i = 0; i < count * elements(data.shape); ++i) sum += binary_entropy(x[i]);
+    sums[block] = sum;
+  });
+  s.entropy = std::accumulate(sums.begin(), sums.end(), 0.0) /
+              static_cast<double>(std::max<int64_t>(rows.type.elements(), 1));
+  return s;
+}
+
+}  // namespace latent

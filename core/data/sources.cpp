@@ -1,0 +1,197 @@
+#include "core/data/sources.h"
+
+#include <algorithm>
+
+#include "core/base/spelling.h"
+#include "core/config/files.h"
+#include "core/config/sources.h"
+#include "core/data/convert.h"
+#include "core/data/csv.h"
+#include "core/data/idx.h"
+#include "core/data/npy.h"
+#include "core/data/strokes.h"
+#include "core/io/read_file.h"
+#include "core/io/safetensors.h"
+
+namespace latent {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The format of a file by its name, `.gz` left out; IDX has none of its own but "-idx3-ubyte".
+std::string format_of(const fs::path& file) {
+  fs::path name = file.filename();
+  if (name.extension() == ".gz") name = name.stem();
+  const std::string extension = name.extension().string();
+  for (const char* known : {"npz", "npy", "csv", "safetensors", "idx"})
+    if (extension == cat(".", known)) return known;
+  if (extension == ".txt" || extension == ".tsv" || extension == ".data") return "csv";
+  if (name.string().find("-ubyte") != std::string::npos ||
+      name.string().find("idx") != std::string::npos)
+    return "idx";
+  throw UserError(cat(file.string(),
+                      ": its format is not known by its name; .npy, .npz, .csv, .txt, "
+                      ".safetensors and .idx are"));
+}
+
+bool is_label_file(const std::string& labels) {
+  std::error_code ignored;
+  return labels.find_first_of("./") != labels.npos && fs::is_regular_file(labels, ignored);
+}
+
+/// Text: a label a line.
+std::vector<std::string> label_lines(const std::string& text) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    const auto number = parse_number(line);
+    if (!line.empty()) out.push_back(number ? label_text(*number) : line);
+    at = end + 1;
+  }
+  return out;
+}
+
+std::vector<std::string> read_labels(const fs::path& file) {
+  const std::string format = format_of(file);
+  if (format == "npy") return label_texts(read_npy(file));
+  if (format == "idx") return label_texts(read_idx(file));
+  if (format == "csv") return label_lines(read_gzip_file(file));
+  const Npz archive(file);
+  return label_texts(archive.at(archive.only_key()));
+}
+
+LabelledRows from_npz(const fs::path& file, const DataOptions& o, bool labels) {
+  const Npz archive(file);
+  LabelledRows out{archive.at(o.key.empty() ? archive.only_key(o.labels) : o.key), {}};
+  if (labels) out.labels = label_texts(archive.at(o.labels));
+  return out;
+}
+
+LabelledRows from_safetensors(const fs::path& file, const DataOptions& o, bool labels) {
+  const SafeTensors tensors = read_safetensors(file);
+  std::vector<std::string> names, others;
+  for (const NamedTensor& t : tensors.tensors) {
+    names.push_back(t.name);
+    if (t.name != o.labels) others.push_back(t.name);
+  }
+  const auto at = [&](const std::string& name) {
+    const HostTensor* found = tensors.find(name);
+    if (!found)
+      throw UserError(cat(file.string(), ": has no tensor `", name, "`; it has ", join(names, ", "),
+                          did_you_mean(name, names)));
+    return *found;
+  };
+  if (o.key.empty() && others.size() != 1)
+    throw UserError(
+        cat(file.string(), ": has the tensors ", join(names, ", "), ": say which one with `key`"));
+  LabelledRows out{at(o.key.empty() ? others.front() : o.key), {}};
+  if (labels) out.labels = label_texts(at(o.labels));
+  return out;
+}
+
+LabelledRows from_csv(const fs::path& file, const DataOptions& o, bool labels) {
+  CsvOptions csv = o.csv;
+  csv.labels = labels ? o.labels : "";
+  CsvTable table = read_csv(file, csv);
+  return {std::move(table.rows), std::move(table.labels)};
+}
+
+LabelledRows from_idx(const fs::path& file) {
+  LabelledRows out{read_idx(file), {}};
+  if (out.rows.type.rank() == 3) out.rows.type.shape.push_back(1);  // pictures of one channel
+  return out;
+}
+
+/// `labels`: those inside of the file are wanted.
+LabelledRows read_format(const std::string& format, const fs::path& file, const DataOptions& o,
+                         bool labels) {
+  LabelledRows out;
+  if (format == "npz") out = from_npz(file, o, labels);
+  if (format == "npy") out = {read_npy(file), {}};
+  if (format == "csv") out = from_csv(file, o, labels);
+  if (format == "idx") out = from_idx(file);
+  if (format == "safetensors") out = from_safetensors(file, o, labels);
+  if (out.rows.type.rank() < 2)
+    throw UserError(cat(file.string(), ": is ", to_string(out.rows.type),
+                        "; rows of values have two axes or more"));
+  if (out.rows.type.elements() == 0)
+    throw UserError(cat(file.string(), ": is ", to_string(out.rows.type), ": it has no rows"));
+  out.rows = as_stored(std::move(out.rows));
+  return out;
+}
+
+void check_labels(const LabelledRows& data, const std::string& where) {
+  if (!data.labels.empty() && static_cast<int64_t>(data.labels.size()) != data.rows.type.shape[0])
+    throw UserError(
+        cat(where, ": has ", data.labels.size(), " labels for ", data.rows.type.shape[0], " rows"));
+}
+
+RawData load_files(const DataOptions& o) {
+  const bool in_file = !o.labels.empty() && !is_label_file(o.labels);
+  if (in_file && (o.source == "npy" || o.source == "idx"))
+    throw UserError(cat("data.labels: `", o.labels, "` is no file, and ", o.source,
+                        " files hold one array: name a file of labels"));
+  RawData raw;
+  for (const fs::path& file : o.paths) {
+    LabelledRows part = read_format(o.source, file, o, in_file);
+    check_labels(part, file.string());
+    if (raw.all.rows.type.rank() == 0) {
+      raw.all = std::move(part);
+      continue;
+    }
+    raw.all.rows = concatenate_rows(raw.all.rows, part.rows, file.string());
+    std::ranges::move(part.labels, std::back_inserter(raw.all.labels));
+  }
+  if (!o.labels.empty() && !in_file) {
+    raw.all.labels = read_labels(o.labels);
+    check_labels(raw.all, o.labels);
+  }
+  // Stored integers are taken for grey values, unless all are 0 or 1.
+  if (raw.all.rows.type.dtype == DType::u8 && std::ranges::max(raw.all.rows.as<uint8_t>()) <= 1)
+    raw.unit = 1;
+  return raw;
+}
+
+RawData load_embedded(const DataOptions& o) {
+  Strokes strokes = make_strokes(o.count, o.data_seed);
+  LabelledRows rows{std::move(strokes.images), {}};
+  for (uint8_t digit : strokes.labels) rows.labels.push_back(std::to_string(digit));
+  return {.all = std::move(rows), .test = {}};
+}
+
+}  // namespace
+
+RawData load_source(const DataOptions& o) {
+  const SourceKind kind = source_kind(o.source);
+  if (kind == SourceKind::file) return load_files(o);
+  RawData raw =
+      kind == SourceKind::embedded ? load_embedded(o) : load_known_source(o.source, o.paths.at(0));
+  if (!o.labels.empty()) {
+    if (!is_label_file(o.labels))
+      throw UserError(
+          cat("data.labels: `", o.labels, "` is no file; ", o.source, " brings labels of its own"));
+    raw.all.labels = read_labels(o.labels);
+    check_labels(raw.all, o.labels);
+  }
+  return raw;
+}
+
+LabelledRows load_rows(const fs::path& file, const DataOptions& options) {
+  const std::string format = format_of(file);
+  const bool same = format == options.source;
+  const bool labels = same && (format == "npz" || format == "csv" || format == "safetensors") &&
+                      !options.labels.empty() && !is_label_file(options.labels);
+  return read_format(format, file, same ? options : DataOptions{}, labels);
+}
+
+std::optional<fs::path> find_file(const Value& value) {
+  try {
+    return resolve_paths(value).at(0);
+  } catch (const UserError&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace latent
