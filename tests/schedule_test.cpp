@@ -6,6 +6,9 @@
 #include <cmath>
 #include <functional>
 
+#include "kernels/schedule_factor.h"
+#include "tests/run_op.h"
+
 namespace latent {
 namespace {
 
@@ -73,6 +76,14 @@ TEST(Schedule, LongTrainings) {
   const Schedule cosine{.kind = Kind::cosine, .span = 2'000'000'000, .to = 0};
   EXPECT_NEAR(cosine.factor(1'000'000'000), 0.5, 1e-6);
   EXPECT_EQ(cosine.factor(int64_t{1} << 40), 0.0f);
+}
+
+TEST(Schedule, AsAValueOfTheGraph) {
+  const Schedule half{.kind = Kind::step, .span = 3, .by = 0.5f};
+  const HostTensor y = run_op(ScheduleFactor{.schedule = half, .weight = 8}, {one<uint64_t>(7)})[0];
+  EXPECT_EQ(y.type, (Type{DType::f32, {}}));
+  EXPECT_EQ(y.as<float>()[0], 2);
+  EXPECT_THROW(ScheduleFactor{}.infer(std::vector<Type>{{DType::f32, {1}}}), GraphError);
 }
 
 TEST(Schedule, Equality) {

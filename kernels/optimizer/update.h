@@ -59,9 +59,9 @@ void update_each(Stream& stream, int64_t n, const Rule& rule) {
   } else if constexpr (cpu_only_v<Rule>) {
     no_gpu_body(stream);
   } else {
-    using Kernel = update::GpuUpdate<Rule>;
-    const int64_t blocks = fold::ceil_div(n, Kernel::max_threads);
-    launch(stream, {.blocks = std::min(blocks, Kernel::max_blocks)}, Kernel{n, rule});
+    using Gpu = update::GpuUpdate<Rule>;
+    const int64_t blocks = fold::ceil_div(n, Gpu::max_threads);
+    launch(stream, {.blocks = std::min(blocks, Gpu::max_blocks)}, Gpu{n, rule});
   }
 }
 
@@ -72,6 +72,8 @@ void update_each(Stream& stream, int64_t n, const Rule& rule) {
 /// Where the latch is not 0 the outputs are the old values.
 template <class T, int N, class Formula>
 struct OptimizerRule {
+  static constexpr bool cpu_only = std::is_same_v<T, double>;
+
   const uint64_t *latch, *step;
   const T *p, *g, *clip;  // clip may be missing
   const T* state[N + 1];
