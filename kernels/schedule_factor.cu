@@ -26,7 +26,7 @@ const RegisterSamples samples{
           {.kind = Kind::step, .span = 3, .by = 0.3f},
           {.kind = Kind::exponential, .span = 7, .by = 0.9f},
           {.kind = Kind::cyclic, .span = 9, .ramp = 0.3f},
-          {.kind = Kind::piecewise, .points = 2, .point = {{5, 0.5f}, {12, 0.1f}}}};
+          {.kind = Kind::piecewise, .points = 2, .point = {{{5, 0.5f}, {12, 0.1f}}}}};
       std::vector<Sample> all;
       for (const Schedule& schedule : schedules)
         all.push_back({.name = cat("schedule_factor/", static_cast<int>(schedule.kind)),

@@ -15,6 +15,7 @@
 // schedule keeps the value of its first step; a constant is off, that is 0.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "core/base/hd.h"
@@ -42,7 +43,7 @@ struct Schedule {
   float by = 1;       ///< step, exponential: > 0
   float ramp = 0.5f;  ///< cyclic: the share of a period that rises, in (0, 1]
   int points = 0;     ///< piecewise: how many of `point`, whose steps ascend
-  SchedulePoint point[kMaxPoints];
+  std::array<SchedulePoint, kMaxPoints> point = {};
 
   /// The factor of a step, counted from 0.
   LATENT_HD float factor(int64_t step) const {
