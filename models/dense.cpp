@@ -105,7 +105,7 @@ Var Dense::apply(Build& build, Var x) const {
 std::string Dense::description() const {
   std::string text = "dense";
   if (options_.activation && options_.activation->name != "linear")
-    text += " " + options_.activation->name;
+    text += ", " + options_.activation->name;
   if (options_.tied_to) text += ", tied to " + options_.tied_to->name;
   if (options_.frozen) text += ", frozen";
   return text;

@@ -1,4 +1,5 @@
-// Errors. A UserError is the user's to mend (exit code 2); every other exception is ours (exit code 1).
+// Errors. A UserError is the user's to mend (exit code 2); every other exception is ours (exit code
+// 1).
 #pragma once
 
 #include <sstream>

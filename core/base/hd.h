@@ -1,4 +1,5 @@
-// LATENT_HD marks a function for host and device, whichever compiler reads it; HD functions use no std:: maths.
+// LATENT_HD marks a function for host and device, whichever compiler reads it; HD functions use no
+// std:: maths.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -5,8 +5,8 @@
 namespace latent {
 namespace {
 
-const std::vector<Glyph>& all_glyphs() {
-  static const std::vector<Glyph> glyphs = {
+const std::vector<DigitShape>& all_glyphs() {
+  static const std::vector<DigitShape> glyphs = {
       {0,
        {{0.05, -0.95},
         {-0.42, -0.6},
@@ -210,7 +210,7 @@ const std::vector<Glyph>& all_glyphs() {
 
 }  // namespace
 
-std::span<const Glyph> glyphs_of(int digit) {
+std::span<const DigitShape> glyphs_of(int digit) {
   const auto& all = all_glyphs();
   size_t begin = 0;
   while (all[begin].digit != digit) ++begin;

@@ -23,6 +23,7 @@ class Npz {
  public:
   /// Throws UserError where it is not a zip archive.
   explicit Npz(const std::filesystem::path& path);
+  Npz(std::string bytes, std::string name);
 
   std::vector<std::string> keys() const;
   /// The array of a key. Throws UserError: no such key (naming those there are), a damaged member.

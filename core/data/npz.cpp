@@ -31,7 +31,9 @@ size_t find_end(std::string_view bytes) {
 
 }  // namespace
 
-Npz::Npz(const std::filesystem::path& path) : name_(path.string()), bytes_(read_file(path)) {
+Npz::Npz(const std::filesystem::path& path) : Npz(read_file(path), path.string()) {}
+
+Npz::Npz(std::string bytes, std::string name) : name_(std::move(name)), bytes_(std::move(bytes)) {
   read_directory();
 }
 

@@ -62,8 +62,8 @@ class ElasticField {
       w = {random.uniform(-0.5, 0.5), random.uniform(-0.5, 0.5), random.uniform(),
            amplitude * random.bell()};
   }
-  Point move(Point p) const {
-    Point d;
+  PenPoint move(PenPoint p) const {
+    PenPoint d;
     for (size_t i = 0; i < waves_.size(); ++i) {
       const Wave& w = waves_[i];
       (i % 2 ? d.y : d.x) += w.amplitude * sin_turns(w.fx * p.x + w.fy * p.y + w.phase);
@@ -78,7 +78,7 @@ class ElasticField {
   std::array<Wave, 6> waves_;
 };
 
-/// Glyph coordinates to pixels: scale, slant, rotation, shift.
+/// DigitShape coordinates to pixels: scale, slant, rotation, shift.
 class Placement {
  public:
   explicit Placement(Generator& random) {
@@ -89,12 +89,12 @@ class Placement {
     b_ = {s * width, -s * slant * height + c * height};
     shift_ = {13.5 + 0.8 * random.bell(), 13.5 + 0.8 * random.bell()};
   }
-  Point operator()(Point p) const {
+  PenPoint operator()(PenPoint p) const {
     return {a_.x * p.x + a_.y * p.y + shift_.x, b_.x * p.x + b_.y * p.y + shift_.y};
   }
 
  private:
-  Point a_, b_, shift_;
+  PenPoint a_, b_, shift_;
 };
 
 /// A canvas that knows of each pixel how far it is from the nearest line, squared.
@@ -102,7 +102,7 @@ class Canvas {
  public:
   explicit Canvas(double reach) : reach_(reach) { distance_.fill(reach * reach); }
 
-  void line(Point a, Point b) {
+  void line(PenPoint a, PenPoint b) {
     const int x0 = column(std::min(a.x, b.x) - reach_),
               x1 = column(std::max(a.x, b.x) + reach_ + 1);
     const int y0 = column(std::min(a.y, b.y) - reach_),
@@ -135,7 +135,7 @@ class Canvas {
 };
 
 /// The curve through p1 and p2 with the tangents of its neighbours (Catmull & Rom 1974), t in [0, 1].
-Point catmull_rom(Point p0, Point p1, Point p2, Point p3, double t) {
+PenPoint catmull_rom(PenPoint p0, PenPoint p1, PenPoint p2, PenPoint p3, double t) {
   const auto axis = [t](double a, double b, double c, double d) {
     return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
   };
@@ -143,7 +143,7 @@ Point catmull_rom(Point p0, Point p1, Point p2, Point p3, double t) {
 }
 
 template <class Map>
-void draw_stroke(std::span<const Point> points, const std::vector<int>& stroke, Canvas& canvas,
+void draw_stroke(std::span<const PenPoint> points, const std::vector<int>& stroke, Canvas& canvas,
                  const Map& map) {
   constexpr int kPieces = 5;
   const int n = static_cast<int>(stroke.size());
@@ -152,10 +152,10 @@ void draw_stroke(std::span<const Point> points, const std::vector<int>& stroke, 
     if (loop) i = (i + n - 1) % (n - 1);
     return points[static_cast<size_t>(stroke[static_cast<size_t>(std::clamp(i, 0, n - 1))])];
   };
-  Point from = map(at(0));
+  PenPoint from = map(at(0));
   for (int i = 0; i + 1 < n; ++i)
     for (int k = 1; k <= kPieces; ++k) {
-      const Point to =
+      const PenPoint to =
           map(catmull_rom(at(i - 1), at(i), at(i + 1), at(i + 2), k / double{kPieces}));
       canvas.line(from, to);
       from = to;
@@ -167,16 +167,16 @@ uint8_t draw(uint64_t data_seed, int64_t index, std::span<uint8_t> image) {
   Generator random(data_seed, static_cast<uint64_t>(index));
   const int digit = random.below(10);
   const auto ways = glyphs_of(digit);
-  const Glyph& glyph = ways[static_cast<size_t>(random.below(static_cast<int>(ways.size())))];
+  const DigitShape& glyph = ways[static_cast<size_t>(random.below(static_cast<int>(ways.size())))];
 
-  std::vector<Point> points = glyph.points;
-  for (Point& p : points) p = {p.x + 0.05 * random.bell(), p.y + 0.05 * random.bell()};
+  std::vector<PenPoint> points = glyph.points;
+  for (PenPoint& p : points) p = {p.x + 0.05 * random.bell(), p.y + 0.05 * random.bell()};
   const ElasticField field(random, 0.07);
   const Placement place(random);
   const double radius = random.uniform(0.5, 1.3), edge = random.uniform(0.9, 1.6);
   Canvas canvas(radius + edge);
   for (const auto& stroke : glyph.strokes)
-    draw_stroke(points, stroke, canvas, [&](Point p) { return place(field.move(p)); });
+    draw_stroke(points, stroke, canvas, [&](PenPoint p) { return place(field.move(p)); });
   canvas.ink(radius, edge, image);
   return static_cast<uint8_t>(digit);
 }

@@ -91,7 +91,7 @@ void draw_series(const Chart& chart, const Series& s, const Frame& frame, Surfac
 
 }  // namespace
 
-Scale::Scale(const Axis& axis, double lowest, double highest, int max_ticks) : log_(axis.log) {
+AxisScale::AxisScale(const Axis& axis, double lowest, double highest, int max_ticks) : log_(axis.log) {
   low_ = log_ ? std::log10(lowest) : lowest;
   high_ = log_ ? std::log10(highest) : highest;
   if (axis.from_zero && !log_) low_ = std::min(low_, 0.0), high_ = std::max(high_, 0.0);
@@ -102,11 +102,11 @@ Scale::Scale(const Axis& axis, double lowest, double highest, int max_ticks) : l
   log_ ? log_ticks(max_ticks) : linear_ticks(axis.integer, max_ticks);
 }
 
-double Scale::at(double value) const {
+double AxisScale::at(double value) const {
   return ((log_ ? std::log10(value) : value) - low_) / (high_ - low_);
 }
 
-void Scale::linear_ticks(bool integer, int max_ticks) {
+void AxisScale::linear_ticks(bool integer, int max_ticks) {
   double step = nice_step(high_ - low_, max_ticks);
   if (integer) step = std::max(1.0, step);
   const double first = std::ceil(low_ / step - 1e-9), last = std::floor(high_ / step + 1e-9);
@@ -118,7 +118,7 @@ void Scale::linear_ticks(bool integer, int max_ticks) {
 
 /// Powers of ten; with few of them also their multiples by 2 and 5, and within one octave plain
 /// steps.
-void Scale::log_ticks(int max_ticks) {
+void AxisScale::log_ticks(int max_ticks) {
   const int decades = static_cast<int>(std::floor(high_) - std::ceil(low_)) + 1;
   const int every = std::max(1, (decades + max_ticks - 1) / max_ticks);
   for (int d = static_cast<int>(std::floor(low_)); d <= static_cast<int>(std::ceil(high_)); ++d)
@@ -149,12 +149,12 @@ Frame draw_frame(const Chart& chart, const Limits& limits, const Box& box, Surfa
 
   const double label_height = chart.x.label.empty() ? 0 : kLabelSize + 8;
   Box plot{box.x, top, box.width, box.bottom() - top - kTickSize - 9 - label_height};
-  Scale y(chart.y, limits.y0, limits.y1, std::max(2, static_cast<int>(plot.height / 30)));
+  AxisScale y(chart.y, limits.y0, limits.y1, std::max(2, static_cast<int>(plot.height / 30)));
   double widest = 0;
   for (const auto& tick : y.ticks()) widest = std::max(widest, text_width(tick.label, kTickSize));
   const double left = widest + 8 + (chart.y.label.empty() ? 0 : kLabelSize + 8);
   plot.x += left, plot.width -= left + 6;
-  Scale x(chart.x, limits.x0, limits.x1, std::max(2, static_cast<int>(plot.width / 64)));
+  AxisScale x(chart.x, limits.x0, limits.x1, std::max(2, static_cast<int>(plot.width / 64)));
 
   Frame frame{plot, std::move(x), std::move(y)};
   for (const auto& tick : frame.y.ticks()) {

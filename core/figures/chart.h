@@ -30,9 +30,9 @@ struct Chart {
 };
 
 /// One axis fitted to values: its limits, its ticks with their labels, and where a value lies.
-class Scale {
+class AxisScale {
  public:
-  Scale(const Axis& axis, double lowest, double highest, int max_ticks);
+  AxisScale(const Axis& axis, double lowest, double highest, int max_ticks);
   /// In [0, 1] from the axis's lower to its upper end.
   double at(double value) const;
   struct Tick {
@@ -56,7 +56,7 @@ void draw_chart(const Chart& chart, const Box& box, Surface& surface);
 /// Axes without series: the inner box and both scales, for figures with marks of their own.
 struct Frame {
   Box plot;
-  Scale x, y;
+  AxisScale x, y;
   Point at(double vx, double vy) const {
     return {plot.x + x.at(vx) * plot.width, plot.bottom() - y.at(vy) * plot.height};
   }

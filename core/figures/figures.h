@@ -24,7 +24,7 @@ struct Rows {
   int64_t count() const;  ///< rows
 };
 
-struct LabelledRows {
+struct ExampleSet {
   std::string label;
   Rows rows;
 };
@@ -33,7 +33,7 @@ struct LabelledRows {
 /// corrupted, denoised), ten pictures a line; series and vectors as curves, one panel an example.
 /// All are drawn on the first set's scale. Throws std::invalid_argument when shapes or counts
 /// differ.
-Image draw_examples(std::span<const LabelledRows> sets, int count = 10);
+Image draw_examples(std::span<const ExampleSet> sets, int count = 10);
 
 /// Two states: "original" over "reconstruction".
 Image draw_reconstructions(const Rows& originals, const Rows& reconstructions, int count = 10);

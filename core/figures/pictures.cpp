@@ -53,7 +53,7 @@ Image picture_of(const Rows& rows, int64_t i, const Range& range) {
   return out;
 }
 
-void check_sets(std::span<const LabelledRows> sets) {
+void check_sets(std::span<const ExampleSet> sets) {
   if (sets.empty() || sets[0].rows.count() == 0)
     throw std::invalid_argument("figure: no rows to show");
   for (const auto& set : sets)
@@ -62,13 +62,13 @@ void check_sets(std::span<const LabelledRows> sets) {
           cat("figure: '", set.label, "' does not match '", sets[0].label, "'"));
 }
 
-double label_width(std::span<const LabelledRows> sets) {
+double label_width(std::span<const ExampleSet> sets) {
   double widest = 0;
   for (const auto& set : sets) widest = std::max(widest, text_width(set.label, kSize));
   return widest + 10;
 }
 
-Image draw_pictures(std::span<const LabelledRows> sets, int count) {
+Image draw_pictures(std::span<const ExampleSet> sets, int count) {
   const int height = sets[0].rows.shape[0], width = sets[0].rows.shape[1];
   const int cell = std::max(1, 60 / std::max(height, width));
   const double step_x = width * cell + kGap, step_y = height * cell + kGap,
@@ -120,7 +120,7 @@ Stroke curve_stroke(size_t set) {
                   : Stroke{.ink = series_ink(set), .width = 1.5};
 }
 
-Image draw_series(std::span<const LabelledRows> sets, int count) {
+Image draw_series(std::span<const ExampleSet> sets, int count) {
   constexpr int64_t kMaxStrips = 4;
   const auto& shape = sets[0].rows.shape;
   const int64_t channels = shape.size() > 1 ? shape[1] : 1, strips = std::min(channels, kMaxStrips);
@@ -191,14 +191,14 @@ int64_t Rows::size() const {
 
 int64_t Rows::count() const { return size() ? static_cast<int64_t>(values.size()) / size() : 0; }
 
-Image draw_examples(std::span<const LabelledRows> sets, int count) {
+Image draw_examples(std::span<const ExampleSet> sets, int count) {
   check_sets(sets);
   count = static_cast<int>(std::clamp<int64_t>(count, 1, sets[0].rows.count()));
   return sets[0].rows.shape.size() == 3 ? draw_pictures(sets, count) : draw_series(sets, count);
 }
 
 Image draw_reconstructions(const Rows& originals, const Rows& reconstructions, int count) {
-  const LabelledRows sets[] = {{"original", originals}, {"reconstruction", reconstructions}};
+  const ExampleSet sets[] = {{"original", originals}, {"reconstruction", reconstructions}};
   return draw_examples(sets, count);
 }
 
@@ -230,7 +230,7 @@ Image draw_codes(const CodesFigure& figure, int count) {
   const int tall = above ? figure.originals->shape[0] : 0,
             wide = above ? figure.originals->shape[1] : 0;
   const int zoom = above ? std::max(1, 60 / std::max(tall, wide)) : 0;
-  const LabelledRows labels[] = {{"original", {}}, {"code", {}}};
+  const ExampleSet labels[] = {{"original", {}}, {"code", {}}};
   const double left = label_width(labels), step = std::max({wide * zoom, width * cell, 60}) + kGap;
   const double codes_y = kMargin + (above ? tall * zoom + 2 * kGap : 0);
   const double notes_y = codes_y + height * cell + 2 * kGap + kSize;

@@ -107,9 +107,9 @@ struct Entry {
 
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& path)
-      : name_(path.string()), in_(path, std::ios::binary | std::ios::ate) {
-    if (!in_ || std::filesystem::is_directory(path)) fail("cannot be opened");
+  Reader(std::istream& in, const std::string& name) : name_(name), in_(in) {
+    in_.seekg(0, std::ios::end);
+    if (!in_) fail("cannot be read");
     size_ = static_cast<uint64_t>(in_.tellg());
     in_.seekg(0);
   }
@@ -274,8 +274,8 @@ class Reader {
     return out;
   }
 
-  std::string name_;
-  std::ifstream in_;
+  const std::string& name_;
+  std::istream& in_;
   uint64_t size_ = 0, data_size_ = 0;
   std::string header_;
 };
@@ -322,7 +322,16 @@ const HostTensor* SafeTensors::find(std::string_view name) const {
   return found == tensors.end() ? nullptr : &found->tensor;
 }
 
-SafeTensors read_safetensors(const std::filesystem::path& path) { return Reader(path).read(); }
+SafeTensors read_safetensors(std::istream& in, const std::string& name) {
+  return Reader(in, name).read();
+}
+
+SafeTensors read_safetensors(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in || std::filesystem::is_directory(path))
+    throw UserError(path.string() + ": cannot be opened");
+  return read_safetensors(in, path.string());
+}
 
 void write_safetensors(const std::filesystem::path& path, const SafeTensors& file) {
   const auto order = order_to_write(file);

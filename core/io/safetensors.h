@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <string_view>
@@ -38,5 +39,7 @@ void write_safetensors(const std::filesystem::path& path, const SafeTensors& fil
 /// the problem: truncation, a header that is not what it should be, overlapping, out of range or missing bytes, a
 /// size that is not that of shape and type, an unknown type, a name twice, a wrong checksum.
 SafeTensors read_safetensors(const std::filesystem::path& path);
+/// From a stream that can seek; `name` stands in messages.
+SafeTensors read_safetensors(std::istream& in, const std::string& name);
 
 }  // namespace latent

@@ -27,7 +27,7 @@ class Planner {
     for (const auto& [name, v] : graph_.outputs()) plan_.outputs.emplace_back(name, where(v));
     for (auto& [root, location] : where_)
       if (location.block >= 0) {
-        Block& block = plan_.blocks[location.block];
+        ArenaBlock& block = plan_.blocks[location.block];
         block.last = std::max(block.last, last_use_.at(root));
       }
     lay_out();
@@ -220,14 +220,14 @@ class Planner {
         order, [&](int a, int b) { return plan_.blocks[a].bytes > plan_.blocks[b].bytes; });
     std::vector<int> placed;
     for (int b : order) {
-      Block& block = plan_.blocks[b];
+      ArenaBlock& block = plan_.blocks[b];
       const size_t bytes = aligned(block.bytes) + options_.red_zone;
       plan_.arena_bytes_without_reuse += bytes;
       size_t offset = 0;
       if (options_.reuse) {
         std::vector<std::pair<size_t, size_t>> taken;  // [begin, end) of blocks alive together
         for (int p : placed) {
-          const Block& other = plan_.blocks[p];
+          const ArenaBlock& other = plan_.blocks[p];
           if (other.first <= block.last && block.first <= other.last)
             taken.emplace_back(other.offset,
                                other.offset + aligned(other.bytes) + options_.red_zone);

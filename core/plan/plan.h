@@ -22,7 +22,7 @@ struct Location {
 };
 
 /// Memory of the plan, alive from step `first` to step `last` (both included).
-struct Block {
+struct ArenaBlock {
   size_t bytes = 0;
   int first = 0, last = 0;
   size_t offset = 0;        ///< in the arena
@@ -47,7 +47,7 @@ struct Copy {
 struct Plan {
   std::vector<Step> steps;
   std::vector<Copy> copies;
-  std::vector<Block> blocks;
+  std::vector<ArenaBlock> blocks;
   std::vector<std::pair<std::string, Location>> outputs;
   size_t arena_bytes = 0;
   size_t arena_bytes_without_reuse = 0;

@@ -62,7 +62,7 @@ std::byte* Program::address(const Location& l) const {
 
 void Program::bind() {
   if (plan_.arena_bytes > 0) arena_ = static_cast<std::byte*>(device_.allocate(plan_.arena_bytes));
-  for (const Block& block : plan_.blocks) {
+  for (const ArenaBlock& block : plan_.blocks) {
     persistent_.push_back(nullptr);
     if (!block.persistent) continue;
     const std::vector<std::byte> zeros(block.bytes);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/config/registry.h"
 #include "kernels/functions.h"
 #include "kernels/real.h"
 
@@ -33,6 +34,10 @@ std::vector<Type> infer_gradient(std::string_view op, Types in) {
 
 void register_pointwise(PointwiseFamily family) {
   const std::string name = family.name;
+  if (family.activation) {  // a value of `activation:`, and a layer by its name
+    RegisterChoice(Family::activation, {name, "", {}, {}, ""});
+    RegisterChoice(Family::layer, {name, "the activation " + name, {}, {}, ""});
+  }
   if (!families().emplace(name, std::move(family)).second)
     throw std::logic_error(cat("pointwise: ", name, " is registered twice"));
 }
