@@ -14,11 +14,6 @@ void zero(Store& store, const std::string& name) {
   store.write(name, HostTensor(store.variable(name).type));
 }
 
-/// Terms that evaluation always reports; the others belong to `reconstruction`.
-bool belongs_to_objective(const std::string& name, size_t index, size_t objective_terms) {
-  return index < objective_terms || name == "bce";
-}
-
 }  // namespace
 
 Evaluator::Evaluator(const Experiment& experiment, Store& store, const std::string& split,
@@ -32,36 +27,59 @@ Evaluator::Evaluator(const Experiment& experiment, Store& store, const std::stri
   upload_split(experiment, split, store);
 }
 
-Metrics Evaluator::run(bool reconstruction) {
+Metrics Evaluator::run(const Value::List& evaluations) {
   for (const char* name : {".step", ".latch", ".sums", ".peak"}) zero(store_, split_ + name);
   program_->run((rows_ + batch_ - 1) / batch_);
   if (store_.read(split_ + ".latch").as<uint64_t>()[0] != 0)
     throw std::runtime_error(cat("the loss on the ", split_, " rows is NaN or infinite"));
-  const HostTensor tensor = store_.read(split_ + ".sums");
-  const auto sums = tensor.as<double>();
-  const size_t objective_terms = 1 + experiment_.model->config().at("penalties").list().size();
-  Metrics metrics{{"loss", sums[1] / sums[0]}};
-  for (size_t i = 0; i < terms_.size(); ++i)
-    if (reconstruction || belongs_to_objective(terms_[i], i, objective_terms))
-      metrics.emplace_back(terms_[i], sums[2 + i] / sums[0]);
   const HostTensor peak = store_.read(split_ + ".peak");
   peak_.assign(peak.as<float>().begin(), peak.as<float>().end());
-  if (!reconstruction) return metrics;
-  const auto sse = std::ranges::find(metrics, "sse", &Metrics::value_type::first);
-  const double total = statistics_of(experiment_.data, split_).sum_of_squares / rows_;
-  metrics.emplace_back("explained_variance", 1 - sse->second / total);
-  metrics.emplace_back("dead", static_cast<double>(std::ranges::count(peak_, 0.0f)) / peak_.size());
+  const HostTensor tensor = store_.read(split_ + ".sums");
+  const auto sums = tensor.as<double>();
+  const bool reconstruction = std::ranges::any_of(
+      evaluations, [](const Value& v) { return as_choice(v).name == "reconstruction"; });
+  Metrics metrics{{"loss", sums[1] / sums[0]}};
+  for (size_t i = 0; i < terms_.size(); ++i)
+    if (reports(i, reconstruction)) metrics.emplace_back(terms_[i], sums[2 + i] / sums[0]);
+  if (reconstruction) add_reconstruction(metrics);
+  for (const Value& value : evaluations) {
+    const Choice choice = as_choice(value);
+    if (choice.name != "pca") continue;
+    const Value& rank = choice.option("rank");
+    add_pca(rank.is("code") ? elements(experiment_.model->code_shape()) : rank.as_int(), metrics);
+  }
   return metrics;
 }
 
-void add_floor(const Experiment& experiment, const std::string& split, Metrics& metrics) {
-  if (!experiment.model->likelihood().probability()) return;
-  metrics.emplace_back("floor.bce", statistics_of(experiment.data, split).entropy);
+/// Terms of the objective, and bce, always; the others belong to `reconstruction`.
+bool Evaluator::reports(size_t term, bool reconstruction) const {
+  const size_t objective_terms = 1 + experiment_.model->config().at("penalties").list().size();
+  return reconstruction || term < objective_terms || terms_[term] == "bce";
 }
 
-void add_pca(const Experiment& experiment, const std::string& split, int64_t rank,
-             Metrics& metrics) {
-  const PcaErrors errors = pca_errors(experiment.data, split, rank);
+std::vector<std::string> Evaluator::names(bool reconstruction) const {
+  std::vector<std::string> all{"loss"};
+  for (size_t i = 0; i < terms_.size(); ++i)
+    if (reports(i, reconstruction)) all.push_back(terms_[i]);
+  if (reconstruction) all.insert(all.end(), {"explained_variance", "dead"});
+  return all;
+}
+
+void Evaluator::add_reconstruction(Metrics& metrics) const {
+  const auto sse = std::ranges::find(metrics, "sse", &Metrics::value_type::first)->second;
+  const SplitStatistics statistics = statistics_of(experiment_.data, split_);
+  metrics.emplace_back("explained_variance",
+                       1 - sse * static_cast<double>(rows_) / statistics.sum_of_squares);
+  metrics.emplace_back("dead", static_cast<double>(std::ranges::count(peak_, 0.0f)) /
+                                   static_cast<double>(peak_.size()));
+  if (experiment_.model->likelihood().probability())
+    metrics.emplace_back("floor.bce", statistics.entropy);
+}
+
+/// A code wider than the data is compared with all components.
+void Evaluator::add_pca(int64_t rank, Metrics& metrics) const {
+  const PcaErrors errors =
+      pca_errors(experiment_.data, split_, std::min(rank, elements(experiment_.data.shape)));
   metrics.emplace_back("pca.mse", errors.mse);
   metrics.emplace_back("pca.sse", errors.sse);
   metrics.emplace_back("pca.explained_variance", errors.explained_variance);

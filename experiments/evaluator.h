@@ -17,13 +17,21 @@ class Evaluator {
   Evaluator(const Experiment& experiment, Store& store, const std::string& split, bool averaged,
             const Program::Options& options = Program::Options());
 
-  /// loss, the terms, then the metrics of `reconstruction` where asked for. Throws UserError when the loss is not finite.
-  Metrics run(bool reconstruction);
+  /// loss and its terms, then what `evaluations` (choices of the family) give: the metrics of reconstruction with the
+  /// entropy floor, the errors of PCA. Throws std::runtime_error when the loss is not finite.
+  Metrics run(const Value::List& evaluations);
+
+  /// What `run` gives by name, with or without `reconstruction`; trivial rows left out.
+  std::vector<std::string> names(bool reconstruction) const;
 
   /// Per unit of the code, the largest |activation| of the last run; a unit with 0 is dead.
   const std::vector<float>& peak() const { return peak_; }
 
  private:
+  bool reports(size_t term, bool reconstruction) const;
+  void add_reconstruction(Metrics& metrics) const;
+  void add_pca(int64_t rank, Metrics& metrics) const;
+
   const Experiment& experiment_;
   Store& store_;
   std::string split_;
@@ -32,12 +40,5 @@ class Evaluator {
   std::unique_ptr<Program> program_;
   std::vector<float> peak_;
 };
-
-/// The metrics that need the data alone: floor.bce of a split in [0, 1] (the mean entropy of its elements, in nats).
-void add_floor(const Experiment& experiment, const std::string& split, Metrics& metrics);
-
-/// `evaluate: [pca]`: pca.mse, pca.sse, pca.explained_variance of the rank-k optimum fitted on the train rows.
-void add_pca(const Experiment& experiment, const std::string& split, int64_t rank,
-             Metrics& metrics);
 
 }  // namespace latent

@@ -199,7 +199,9 @@ class Drawer {
   }
 
   void draw_components() {
-    const std::vector<double> variances = pca_spectrum(e_.data);
+    std::vector<double> variances = pca_spectrum(e_.data);
+    const double rounding = variances.front() * 1e-12;
+    std::erase_if(variances, [&](double v) { return v <= rounding; });
     Chart chart = spectrum_chart(variances, "variance");
     add("spectrum", "Spectrum", "", draw_chart_image(chart), false);
     result_.curves.push_back(std::move(chart));

@@ -1,5 +1,8 @@
 // The command line.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 
 #include "core/base/error.h"
@@ -116,7 +119,16 @@ int command_line(int argc, char** argv) {
 }  // namespace
 }  // namespace latent
 
+/// Threads that spin between parallel loops are the fastest on an idle machine, but stall each other for
+/// milliseconds as soon as anything else runs. libgomp reads its policy before main, hence the second start.
+void wait_politely(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  ::setenv("GOMP_SPINCOUNT", "1000", 1);
+  ::execv("/proc/self/exe", argv);  // where that fails, the default has to do
+}
+
 int main(int argc, char** argv) {
+  wait_politely(argv);
   try {
     return latent::command_line(argc, argv);
   } catch (const latent::UserError& error) {

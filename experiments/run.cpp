@@ -256,21 +256,7 @@ fs::path weights_of(const fs::path& folder, const std::string& which) {
 }
 
 Metrics evaluate_weights(const Experiment& e, Runner& runner, const std::string& split) {
-  const auto& asked = e.config.at("evaluate").list();
-  const auto wanted = [&](const char* name) {
-    return std::ranges::any_of(asked, [&](const Value& v) { return as_choice(v).name == name; });
-  };
-  Evaluator evaluator(e, runner.store(), split, false);
-  Metrics metrics = evaluator.run(wanted("reconstruction"));
-  if (wanted("reconstruction")) add_floor(e, split, metrics);
-  for (const Value& value : asked) {
-    const Choice choice = as_choice(value);
-    if (choice.name != "pca") continue;
-    const Value& rank = choice.option("rank");
-    const int64_t k = rank.is("code") ? elements(e.model->code_shape()) : rank.as_int();
-    add_pca(e, split, std::min(k, elements(e.data.shape)), metrics);
-  }
-  return metrics;
+  return Evaluator(e, runner.store(), split, false).run(e.config.at("evaluate").list());
 }
 
 int run_experiments(const std::vector<fs::path>& files, const std::vector<std::string>& overrides,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/spelling.h"
 #include "core/config/duration.h"
 #include "experiments/signals.h"
 
@@ -41,6 +42,27 @@ Trainer::Trainer(const Experiment& experiment, Store& store, std::filesystem::pa
   if (experiment.data.validation.type.shape[0] > 0)
     validation_.emplace(experiment, store, "validation", experiment.averaged(),
                         Program::Options{.check = options.check});
+  check_stop();
+}
+
+/// Before anything is trained: `stop` watches a metric that validations give and that has a better direction.
+void Trainer::check_stop() const {
+  const Value& stop = experiment_.config.at("train").at("stop");
+  if (stop.is("none")) return;
+  std::vector<std::string> names{"train.loss"};
+  for (const std::string& term : terms_) names.push_back("train." + term);
+  if (validation_)
+    for (const std::string& name : validation_->names(watches_reconstruction()))
+      names.push_back("validation." + name);
+  std::erase_if(names, [](const std::string& name) {
+    const Metric* known = find_metric(name);
+    return known && known->better == Better::kNeither;
+  });
+  const std::string metric = stop.at("metric").as_string();
+  if (std::ranges::find(names, metric) == names.end())
+    throw error_at(stop.at("metric").mark(), "train.stop.metric",
+                   cat("is `", metric, "`; validations give ", join(names, ", "),
+                       did_you_mean(metric, names)));
 }
 
 double Trainer::epochs() const {
@@ -95,13 +117,28 @@ void Trainer::run_to(int64_t target) {
   while (state_.step < target && !stop_requested()) {
     const int64_t steps = options_.check ? 1 : std::min(target - state_.step, chunk_);
     const auto before = Clock::now();
-    program_->run(steps);
+    run_program(steps);
     state_.step += steps;
     if (seconds_since(before) < kChunkSeconds / 2) chunk_ *= 2;
     if (seconds_since(before) > kChunkSeconds * 2) chunk_ = std::max<int64_t>(1, chunk_ / 2);
     look();
     if (seconds_since(saved_) >= options_.checkpoint_seconds) save();
   }
+}
+
+void Trainer::run_program(int64_t steps) {
+  try {
+    program_->run(steps);
+  } catch (const NonFiniteError& error) {
+    throw NonFiniteError(
+        cat("step ", state_.step + 1, " (epoch ", epoch_of(state_.step + 1), "): ", error.what()));
+  }
+}
+
+/// The epoch, counted from 1, in which a step ends.
+int64_t Trainer::epoch_of(int64_t step) const {
+  return static_cast<int64_t>(
+      std::ceil(static_cast<double>(step) / experiment_.length.steps_per_epoch));
 }
 
 void Trainer::look() {
@@ -127,7 +164,6 @@ double Trainer::read_train(Metrics* metrics, bool reset) {
 
 void Trainer::refuse_non_finite(uint64_t latch) const {
   if (latch == 0) return;
-  const double epoch = static_cast<double>(latch) / experiment_.length.steps_per_epoch;
   throw std::runtime_error(cat("the loss was NaN or infinite in step ", latch, " (epoch ",
                                std::ceil(epoch), "). The weights stayed those of step ", latch - 1,
                                ", and the last checkpoint in ", folder_.string(),
@@ -145,9 +181,8 @@ void Trainer::validate() {
   const double rounded = std::round(line.epoch);
   if (std::abs(line.epoch - rounded) * experiment_.length.steps_per_epoch < 1) line.epoch = rounded;
   read_train(&line.train, true);
-  if (validation_) line.validation = validation_->run(reconstruction_due(before));
+  if (validation_) line.validation = validation_->run(due_evaluations(before));
   metrics_->append(to_json(line));
-  metrics_->sync();
   state_.metrics_bytes = metrics_->size();
   timing_->append(Json{{"epoch", line.epoch}, {"step", line.step}, {"seconds", elapsed()}});
   state_.timing_bytes = timing_->size();
@@ -162,10 +197,8 @@ void Trainer::keep_best(const MetricsLine& line) {
   const std::string address = stop.at("metric").as_string();
   const MetricAddress metric = parse_metric(address);
   const Metrics& values = metric.split == "train" ? line.train : line.validation;
-  const std::string name = metric.row.empty() ? metric.metric : metric.row + "." + metric.metric;
-  const auto found = std::ranges::find(values, name, &Metrics::value_type::first);
-  if (found == values.end())
-    throw error_at(stop.mark(), "train.stop.metric", cat("validation gives no ", address));
+  const auto found = std::ranges::find(values, metric.metric, &Metrics::value_type::first);
+  if (found == values.end()) return;  // reconstruction was not due
   const Metric* known = find_metric(address);
   const bool higher = known && known->better == Better::kHigher;
   const bool better =
@@ -184,23 +217,37 @@ bool Trainer::out_of_patience() const {
   return !stop.is("none") && state_.since_best >= stop.at("patience").as_int();
 }
 
-/// Whether `evaluate: [{reconstruction: {every: D}}]` wants validation rows now: D has passed since the last validation.
-bool Trainer::reconstruction_due(int64_t last_step) const {
+/// Whether reconstruction is computed on validation rows at all.
+bool Trainer::watches_reconstruction() const {
+  return std::ranges::any_of(experiment_.config.at("evaluate").list(), [](const Value& v) {
+    const Choice choice = as_choice(v);
+    return choice.name == "reconstruction" && !choice.option("every").is("none");
+  });
+}
+
+/// The evaluations that the validation rows are due for: their `every` has passed since the last validation.
+Value::List Trainer::due_evaluations(int64_t last_step) const {
+  Value::List due;
+  const Length& length = experiment_.length;
   for (const Value& element : experiment_.config.at("evaluate").list()) {
-    const Choice choice = as_choice(element);
-    if (choice.name != "reconstruction" || choice.option("every").is("none")) continue;
-    const Duration every = as_duration(choice.option("every"));
-    const Length& length = experiment_.length;
+    const Value& option = as_choice(element).option("every");
+    if (option.is("none")) continue;
+    const Duration every = as_duration(option);
     const double steps = every.unit == Duration::Unit::steps ? every.amount
                          : every.unit == Duration::Unit::epochs
                              ? every.amount * length.steps_per_epoch
-                             : every.amount / 100 * length.total_steps;
-    if (std::floor(state_.step / steps) > std::floor(last_step / steps)) return true;
+                             : every.amount / 100 * static_cast<double>(length.total_steps);
+    const auto passed = [&](int64_t step) { return std::floor(static_cast<double>(step) / steps); };
+    if (passed(state_.step) > passed(last_step)) due.push_back(element);
   }
-  return false;
+  return due;
 }
 
+/// The last good state: what lies behind a loss that is not finite is not saved.
 void Trainer::save() {
+  refuse_non_finite(read_scalar<uint64_t>(store_, "latch"));
+  metrics_->sync();
+  timing_->sync();
   RunState now = state_;
   now.seconds = elapsed();
   save_state(folder_ / "state.safetensors", experiment_, store_, now);

@@ -50,13 +50,17 @@ class Trainer {
 
   void start_or_resume();
   int64_t next_validation() const;
+  void check_stop() const;
   void run_to(int64_t target);
+  void run_program(int64_t steps);
+  int64_t epoch_of(int64_t step) const;
   void look();
   double read_train(Metrics* metrics, bool reset);
   void refuse_non_finite(uint64_t latch) const;
   void validate();
   bool out_of_patience() const;
-  bool reconstruction_due(int64_t last_step) const;
+  bool watches_reconstruction() const;
+  Value::List due_evaluations(int64_t last_step) const;
   void keep_best(const MetricsLine& line);
   void save();
   double elapsed() const;

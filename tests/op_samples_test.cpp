@@ -71,7 +71,7 @@ struct Bench {
     for (size_t i = 0; i < sample.in.size(); ++i) {
       Type type = sample.in[i];
       const bool reals = is_real(type.dtype);
-      if (reals) type.dtype = real;
+      if (type.dtype == DType::f32) type.dtype = real;
       Sample::Range range = reals                     ? Sample::Range{-1, 1}
                             : type.dtype == DType::u8 ? Sample::Range{0, 255}
                                                       : Sample::Range{0, 3};

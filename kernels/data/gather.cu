@@ -113,9 +113,20 @@ struct CpuGather {
   int64_t batch;
   GatherBody<S> g;
 
+  /// Rows lie far apart: all of a task are asked for before the first is read.
+  LATENT_CPU_BODY void prefetch(const S* row) const {
+    constexpr int64_t kLine = 64 / sizeof(S);
+    for (int64_t c = 0; c < std::min<int64_t>(g.cols, 64 * kLine); c += kLine) __builtin_prefetch(row + c);
+  }
+
   LATENT_CPU_BODY void operator()(int64_t task) const {
-    const int64_t begin = task * kRows, end = std::min(batch, begin + kRows);
-    for (int64_t i = begin; i < end; ++i) g.cpu_row(i, g.rows(*g.seed, *g.step, i));
+    const int64_t begin = task * kRows, count = std::min(kRows, batch - begin);
+    int64_t source[kRows];
+    for (int64_t k = 0; k < count; ++k) {
+      source[k] = g.rows(*g.seed, *g.step, begin + k);
+      prefetch(g.row(source[k]));
+    }
+    for (int64_t k = 0; k < count; ++k) g.cpu_row(begin + k, source[k]);
   }
 };
 

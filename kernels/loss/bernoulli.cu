@@ -14,7 +14,7 @@ struct Bernoulli {
   static LATENT_HD T d(T l, T x) {
     if constexpr (J > 0) return J > 1 || I > 1 ? T(0) : I == 1 ? T(-1) : -l;
     const T e = math::exp(-math::abs(l));
-    if constexpr (I == 0) return math::max(l, T(0)) - l * x + math::log1p(e);
+    if constexpr (I == 0) return math::max(l, T(0)) - l * x + math::log1p_unit(e);
     const T r = T(1) / (T(1) + e);
     if constexpr (I == 1) return math::select(l > T(0), r, e * r) - x;
     const T p = e * r * r;       // s (1 - s)
