@@ -1,4 +1,4 @@
-// A schedule as a value of the graph: what scales a penalty, a rate or a target as training goes on.
+// A schedule as a value of the graph: it scales a penalty or a rate as training goes on.
 #pragma once
 
 #include <vector>

@@ -168,8 +168,8 @@ TEST(Gather, Binarizes) {
       const float v = x->as<float>()[i];
       ASSERT_TRUE(v == 0 || v == 1);
       error += v - data.as<float>()[i];
-      if (i % cols == 0) EXPECT_EQ(v, 0);
-      if (i % cols == 129) EXPECT_EQ(v, 1);
+      const int64_t c = i % cols;  // the first column is 0, the last 1
+      EXPECT_TRUE((c > 0 || v == 0) && (c < cols - 1 || v == 1));
     }
     EXPECT_NEAR(error / (40 * cols), 0, 0.02);
   }
@@ -182,11 +182,12 @@ TEST(Gather, FixedDrawsBelongToTheExample) {
   const HostTensor a = gather(op, {data}, 0, one(0.0f), one(1.0f));
   const HostTensor b = gather(op, {data}, 1, one(0.0f), one(1.0f));
   const EpochOrder first(3, 0, 6), second(3, 1, 6);
-  for (uint64_t i = 0; i < 6; ++i)
-    for (uint64_t j = 0; j < 6; ++j)
-      if (first(i) == second(j))
-        EXPECT_TRUE(std::ranges::equal(a.as<float>().subspan(200 * i, 200),
-                                       b.as<float>().subspan(200 * j, 200)));
+  for (uint64_t i = 0; i < 6; ++i) {
+    uint64_t j = 0;
+    while (second(j) != first(i)) ++j;
+    EXPECT_TRUE(std::ranges::equal(a.as<float>().subspan(200 * i, 200),
+                                   b.as<float>().subspan(200 * j, 200)));
+  }
 }
 
 TEST(Gather, Errors) {

@@ -1,9 +1,9 @@
 // The optimizers: each step is one fused kernel over flat buffers of parameters, gradients and
 // state. The definitions are PyTorch's.
 //
-// Inputs   latch u64[1], step u64[1], p, g, the states (all [P], f32 or f64), and, last and
-// optional,
-//          a factor on g: clip [1]. The step counts this one: t >= 1; the schedule is evaluated at t - 1.
+// Inputs   latch u64[1], step u64[1], p, g and the states (all [P], f32 or f64); last, where the
+//          gradient is clipped, a factor on g [1]. The step counts this one, so t >= 1; the schedule
+//          is evaluated at t - 1.
 // Outputs  p', the new states; each may take the memory of the old one.
 // Where the latch is not 0, nothing changes.
 #pragma once

@@ -7,7 +7,7 @@
 
 namespace latent {
 
-/// (seed u64[1], step u64[1]) -> f32 of `shape`, element i being element i of the stream at that step.
+/// (seed u64[1], step u64[1]) -> f32 of `shape`: element i is that of the stream at this step.
 struct Draw {
   static constexpr const char* name = "draw";
   enum class Kind { uniform, normal, bernoulli };
