@@ -165,7 +165,8 @@ double Trainer::read_train(Metrics* metrics, bool reset) {
 void Trainer::refuse_non_finite(uint64_t latch) const {
   if (latch == 0) return;
   throw std::runtime_error(cat("the loss was NaN or infinite in step ", latch, " (epoch ",
-                               std::ceil(epoch), "). The weights stayed those of step ", latch - 1,
+                               epoch_of(static_cast<int64_t>(latch)),
+                               "). The weights stayed those of step ", latch - 1,
                                ", and the last checkpoint in ", folder_.string(),
                                " stays as it is. A smaller train.optimizer.lr or train.clip may "
                                "help; `--check --overwrite` names the op"));
@@ -246,10 +247,10 @@ Value::List Trainer::due_evaluations(int64_t last_step) const {
 /// The last good state: what lies behind a loss that is not finite is not saved.
 void Trainer::save() {
   refuse_non_finite(read_scalar<uint64_t>(store_, "latch"));
-  metrics_->sync();
-  timing_->sync();
   RunState now = state_;
   now.seconds = elapsed();
+  metrics_->sync();
+  timing_->sync();
   save_state(folder_ / "state.safetensors", experiment_, store_, now);
   saved_ = Clock::now();
 }
