@@ -13,9 +13,9 @@ const HostTensor& rows_of(const DataSet& data, const std::string& split) {
   return split == "validation" ? data.validation : data.test;
 }
 
-Length length_of(const Value& train, int64_t rows, int64_t batch) {
+TrainingLength length_of(const Value& train, int64_t rows, int64_t batch) {
   const bool drop = train.at("tail").is("drop");
-  Length length;
+  TrainingLength length;
   length.steps_per_epoch = drop ? std::floor(static_cast<double>(rows) / batch)
                                 : static_cast<double>(rows) / static_cast<double>(batch);
   const auto given = [&](const char* key) { return !train.at(key).is("none"); };
@@ -59,7 +59,7 @@ Experiment make_experiment(const Value& config) {
                    cat("is ", batch, ", but the data have ", rows, " train rows"));
   e.model->likelihood().check_range(e.data.range.lo, e.data.range.hi);
   e.training = training_options(config);
-  e.length = length_of(train, rows, batch);
+  e.length = e.training.length = length_of(train, rows, batch);
   e.training.optimizer = make_optimizer(
       train.at("optimizer"),
       as_schedule(train.at("schedule"), e.length.steps_per_epoch, e.length.total_steps));

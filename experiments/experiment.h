@@ -11,18 +11,12 @@
 
 namespace latent {
 
-/// How long training is, in optimizer steps.
-struct Length {
-  double steps_per_epoch = 0;  ///< rows / batch, not always whole; floor of it under `tail: drop`
-  int64_t total_steps = 0;
-};
-
 struct Experiment {
   Value config;
   DataSet data;
   std::unique_ptr<Model> model;
   TrainingOptions training;
-  Length length;
+  TrainingLength length;
   uint64_t seed = 0;
 
   /// Hash of the configuration less `device`: with the data's hash it is what a run is.

@@ -1,6 +1,7 @@
 #include "experiments/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "core/base/version.h"
@@ -99,6 +100,8 @@ RunHeader header_of(const Experiment& e, const Device& device) {
   h.batch_size = e.training.batch;
   h.steps = e.length.total_steps;
   h.epochs = static_cast<double>(h.steps) / e.length.steps_per_epoch;
+  const double whole = std::round(h.epochs);  // the last step may reach into the next epoch
+  if (std::abs(h.epochs - whole) * e.length.steps_per_epoch < 1) h.epochs = whole;
   return h;
 }
 

@@ -88,7 +88,7 @@ void Trainer::start_or_resume() {
 int64_t Trainer::next_validation() const {
   Duration every = as_duration(experiment_.config.at("train").at("validate"));
   every.amount *= static_cast<double>(state_.validations + 1);
-  const Length& length = experiment_.length;
+  const TrainingLength& length = experiment_.length;
   const int64_t at = every.steps(length.steps_per_epoch, length.total_steps);
   return std::clamp<int64_t>(at, state_.step + 1, length.total_steps);
 }
@@ -229,7 +229,7 @@ bool Trainer::watches_reconstruction() const {
 /// The evaluations that the validation rows are due for: their `every` has passed since the last validation.
 Value::List Trainer::due_evaluations(int64_t last_step) const {
   Value::List due;
-  const Length& length = experiment_.length;
+  const TrainingLength& length = experiment_.length;
   for (const Value& element : experiment_.config.at("evaluate").list()) {
     const Value& option = as_choice(element).option("every");
     if (option.is("none")) continue;

@@ -10,8 +10,9 @@ namespace {
 using namespace schema;
 
 const RegisterOptions named{
-    "layer", {option("name", words({"none"}) | text("[A-Za-z_][A-Za-z0-9_-]*"), "none",
-                     "another address of the layer, for penalties and figures")}};
+    "layer",
+    {option("name", words({"none"}) | text("[A-Za-z_][A-Za-z0-9_-]*"), "none",
+            "another address of the layer, for penalties and figures")}};
 
 std::map<std::string, MakeLayer>& makers() {
   static std::map<std::string, MakeLayer> makers;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "core/config/schedules.h"
 #include "kernels/ops.h"
+#include "kernels/schedule_factor.h"
 #include "models/penalty.h"
 
 namespace latent {
 
-Forward forward(const Model& model, Build& build, Var x, Var target) {
+Forward forward(const Model& model, Build& build, Var x, Var target, const TrainingLength* length) {
   Forward f;
   f.code = model.encode(build, x);
   f.output = model.decode(build, f.code);
@@ -27,14 +29,20 @@ Forward forward(const Model& model, Build& build, Var x, Var target) {
                      cat("two terms are called '", name, "': give one a `label`"));
     f.terms.push_back(
         {name, penalty_term(choice, build, weights), choice.option("weight").as_real()});
+    if (length)
+      f.terms.back().schedule =
+          as_schedule(choice.option("schedule"), length->steps_per_epoch, length->total_steps);
   }
   return f;
 }
 
-Var objective(const std::vector<Term>& terms) {
+Var objective(const std::vector<Term>& terms, Var step) {
   Var total;
   for (const Term& term : terms) {
-    const Var weighted = term.weight * mean(term.value);
+    Var weighted = term.weight * mean(term.value);
+    if (!(term.schedule == Schedule{}))
+      weighted = weighted * cast(apply(ScheduleFactor{.schedule = term.schedule}, {step}),
+                                 weighted.type().dtype);
     total = total ? total + weighted : weighted;
   }
   return total;

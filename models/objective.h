@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/train/schedule.h"
 #include "models/model.h"
 
 namespace latent {
@@ -13,6 +14,13 @@ struct Term {
   std::string name;
   Var value;  ///< [rows], or one value a batch
   double weight = 1;
+  Schedule schedule = {};  ///< factor on the weight in training
+};
+
+/// How long training is: what the durations of schedules are resolved with.
+struct TrainingLength {
+  double steps_per_epoch = 0;  ///< rows / batch, not always whole; its floor under `tail: drop`
+  int64_t total_steps = 0;
 };
 
 struct Forward {
@@ -22,9 +30,12 @@ struct Forward {
 };
 
 /// x through encoder, bottleneck and decoder; the terms compare with `target`, both [rows, row...].
-Forward forward(const Model& model, Build& build, Var x, Var target);
+/// Without a length every schedule counts as 1.
+Forward forward(const Model& model, Build& build, Var x, Var target,
+                const TrainingLength* length = nullptr);
 
-/// sum of weight x mean over rows: the scalar that is minimised.
-Var objective(const std::vector<Term>& terms);
+/// sum of weight x schedule(step) x mean over rows: the scalar that is minimised. `step` u64[1] counts the steps done;
+/// it may be empty where no term has a schedule.
+Var objective(const std::vector<Term>& terms, Var step = {});
 
 }  // namespace latent

@@ -53,7 +53,7 @@ std::pair<Var, Var> keep_books(Graph& graph, const std::vector<Term>& terms, con
   std::vector<Var> in{c.sums, c.latch, c.step};
   if (weights) in.push_back(weights);
   for (const Term& term : terms) {
-    op.terms.push_back({.weight = static_cast<float>(term.weight), .schedule = {}});
+    op.terms.push_back({.weight = static_cast<float>(term.weight), .schedule = term.schedule});
     in.push_back(term.value);
   }
   const std::vector<Var> out = graph.apply(op, in);
@@ -163,9 +163,9 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
         .binarize = options.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none};
     x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
   }
-  const Forward f = forward(model, build, x, x);
+  const Forward f = forward(model, build, x, x, &options.length);
   list_names(f.terms, terms);
-  const Var loss = objective(f.terms);
+  const Var loss = objective(f.terms, first_step);
   const Counters c = counters(graph, "", "train.sums", static_cast<int>(f.terms.size()));
   const auto [latch, step] = keep_books(graph, f.terms, c, {});
   update_parameters(build, model, options, loss, latch, step);

@@ -31,6 +31,7 @@ int64_t rows_per_block(DType stored, const Shape& row, int64_t rows);
 
 struct TrainingOptions {
   int64_t batch = 256;
+  TrainingLength length;
   bool shuffle = true;
   bool drop_tail = false;
   bool dynamic_binarize = false;
