@@ -179,6 +179,7 @@ TEST(NpyTest, RefusesByName) {
   refused(npy_of("<f4", "(2, 2)", "abcd"), "claims [2, 2] elements of 4 bytes, it holds 4 bytes");
   refused(npy_of("<f4", "(1,)", "abcdef"), "2 bytes behind its array [1]");
   refused(npy_of("<f4", "(4611686018427387904, 4611686018427387904)", "abcd"), "its header claims");
+  refused(npy_of("|u1", "(4611686018427387904, 4, 0)", ""), "its header claims");
   refused(npy_of("<f4", "(-1,)", ""), "header is not understood");
   refused(npy_of("<f4", "(1", "abcd"), "header is not understood");
   refused(npy("{'descr': '<f4'}", ""), "header is not understood");

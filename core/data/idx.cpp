@@ -50,14 +50,14 @@ HostTensor parse_idx(std::string_view bytes, const std::string& where) {
   const size_t header = 4 + 4 * rank;
   if (bytes.size() < header) fail("is truncated inside its header");
   Shape shape;
-  uint64_t wanted = element->size;
+  auto wanted = static_cast<int64_t>(element->size);
   bool overflow = false;
   for (size_t i = 0; i < rank; ++i) {
-    const uint64_t d = dimension(bytes, 4 + 4 * i);
-    shape.push_back(static_cast<int64_t>(d));
+    const auto d = static_cast<int64_t>(dimension(bytes, 4 + 4 * i));
+    shape.push_back(d);
     overflow |= __builtin_mul_overflow(wanted, d, &wanted);
   }
-  const uint64_t held = bytes.size() - header;
+  const auto held = static_cast<int64_t>(bytes.size() - header);
   if (overflow || wanted > held)
     fail("its header claims ", to_string(shape), " elements of ", element->size,
          " bytes, it holds ", held, " bytes: is it truncated?");

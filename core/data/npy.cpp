@@ -168,11 +168,11 @@ void swap_bytes(std::string& data, size_t size) {
                  data.begin() + static_cast<int64_t>(i + size));
 }
 
-void check_size(const Shape& shape, size_t element, size_t held, const std::string& where) {
-  uint64_t wanted = element;
+void check_size(const Shape& shape, size_t element, size_t size, const std::string& where) {
+  const auto held = static_cast<int64_t>(size);
+  int64_t wanted = static_cast<int64_t>(element);
   bool overflow = false;
-  for (int64_t d : shape)
-    overflow |= __builtin_mul_overflow(wanted, static_cast<uint64_t>(d), &wanted);
+  for (int64_t d : shape) overflow |= __builtin_mul_overflow(wanted, d, &wanted);
   if (overflow || wanted > held)
     throw UserError(cat(where, ": its header claims ", to_string(shape), " elements of ", element,
                         " bytes, it holds ", held, " bytes: is it truncated?"));

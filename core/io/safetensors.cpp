@@ -217,10 +217,10 @@ class Reader {
     const auto type_name = type->get<std::string>();
     const Stored* stored = find_stored(type_name);
     if (!stored) fail(name, cat("has the type ", type_name, ", which is not supported"));
-    uint64_t bytes = stored->size;
+    auto bytes = static_cast<int64_t>(stored->size);
     Shape shape;
     for (uint64_t d : numbers(name, json, "shape")) {
-      if (d > uint64_t{1} << 48 || __builtin_mul_overflow(bytes, d, &bytes))
+      if (d > uint64_t{1} << 48 || __builtin_mul_overflow(bytes, static_cast<int64_t>(d), &bytes))
         fail(name, "its shape is beyond any memory");
       shape.push_back(static_cast<int64_t>(d));
     }
@@ -230,7 +230,7 @@ class Reader {
     if (offsets[1] > data_size_)
       fail(name, cat("ends at byte ", offsets[1], " of ", data_size_,
                      ": out of range (is the file truncated?)"));
-    if (offsets[1] - offsets[0] != bytes)
+    if (offsets[1] - offsets[0] != static_cast<uint64_t>(bytes))
       fail(name, cat("has ", offsets[1] - offsets[0], " bytes; its type ", type_name,
                      to_string(shape), " needs ", bytes));
     return {name, stored, shape, offsets[0], offsets[1]};
