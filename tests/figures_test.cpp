@@ -222,25 +222,25 @@ TEST(Latents, AreColouredByLabel) {
   EXPECT_THROW(draw_latents({.points = points, .labels = two, .names = {}}), std::invalid_argument);
 }
 
-std::vector<std::string> labels_of(const Scale& scale) {
+std::vector<std::string> labels_of(const AxisScale& scale) {
   std::vector<std::string> out;
   for (const auto& tick : scale.ticks()) out.push_back(tick.label);
   return out;
 }
 
-TEST(Scale, TicksAreRoundNumbers) {
+TEST(AxisScale, TicksAreRoundNumbers) {
   using Labels = std::vector<std::string>;
-  EXPECT_EQ(labels_of(Scale({}, 0, 1, 5)), (Labels{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}));
-  EXPECT_EQ(labels_of(Scale({}, 0.08, 0.24, 4)), (Labels{"0.10", "0.15", "0.20"}));
-  EXPECT_EQ(labels_of(Scale({}, -3000, 4000, 4)), (Labels{"-2,000", "0", "2,000", "4,000"}));
-  EXPECT_EQ(labels_of(Scale({.integer = true}, 1, 3, 9)), (Labels{"1", "2", "3"}));
-  EXPECT_EQ(labels_of(Scale({.log = true}, 0.01, 10, 5)), (Labels{"0.01", "0.1", "1", "10"}));
-  EXPECT_EQ(labels_of(Scale({.log = true}, 0.09, 0.21, 3)), (Labels{"0.10", "0.15", "0.20"}));
+  EXPECT_EQ(labels_of(AxisScale({}, 0, 1, 5)), (Labels{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}));
+  EXPECT_EQ(labels_of(AxisScale({}, 0.08, 0.24, 4)), (Labels{"0.10", "0.15", "0.20"}));
+  EXPECT_EQ(labels_of(AxisScale({}, -3000, 4000, 4)), (Labels{"-2,000", "0", "2,000", "4,000"}));
+  EXPECT_EQ(labels_of(AxisScale({.integer = true}, 1, 3, 9)), (Labels{"1", "2", "3"}));
+  EXPECT_EQ(labels_of(AxisScale({.log = true}, 0.01, 10, 5)), (Labels{"0.01", "0.1", "1", "10"}));
+  EXPECT_EQ(labels_of(AxisScale({.log = true}, 0.09, 0.21, 3)), (Labels{"0.10", "0.15", "0.20"}));
 }
 
-TEST(Scale, OfOneValueIsStillAScale) {
+TEST(AxisScale, OfOneValueIsStillAScale) {
   for (double v : {0.0, 5.0, -3.0}) {
-    const Scale scale({}, v, v, 5);
+    const AxisScale scale({}, v, v, 5);
     EXPECT_NEAR(scale.at(v), 0.5, 1e-12);
     EXPECT_GE(scale.ticks().size(), 2u);
   }
