@@ -119,7 +119,7 @@ const std::vector<KnownSource>& known_sources() {
        {{"optdigits.tra"}, {"optdigits.tes"}},
        "3,823 and 1,797 test, 8 x 8 x 1, counts of 0 to 16, 10 classes",
        "the UCI machine learning repository, `Optical Recognition of Handwritten Digits`",
-       "CC BY 4.0",
+       "none stated",
        load_optdigits},
       {"ecg5000",
        {"ecg5000"},
