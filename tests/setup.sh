@@ -5,7 +5,7 @@ say() { printf '%s\n' "$*"; }
 step() { printf '\n== %s\n' "$*"; }
 
 # Packages of Debian 12 and Ubuntu 24.04.
-library_packages="zlib1g-dev libpng-dev libeigen3-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev"
+library_packages="zlib1g-dev libpng-dev libeigen3-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev"
 test_packages="libgtest-dev libbenchmark-dev"
 onednn_package=libdnnl-dev # faster matmuls on the CPU; the build does without it
 
