@@ -1,4 +1,5 @@
-// The plainest way to run a graph: node by node, each output in memory of its own. What plans are compared with.
+// The plainest way to run a graph: node by node, each output in memory of its own. What plans are
+// compared with.
 #pragma once
 
 #include <map>

@@ -1,4 +1,5 @@
-// What every op must keep, over all registered samples: gradients, references, determinism, devices, plans.
+// What every op must keep, over all registered samples: gradients, references, determinism,
+// devices, plans.
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -246,7 +247,8 @@ TEST_P(OpSample, BatchedCotangentsAreALoop) {
   }
 }
 
-/// The squared norm of a batched pullback, as in the contractive penalty, must itself have a gradient.
+/// The squared norm of a batched pullback, as in the contractive penalty, must itself have a
+/// gradient.
 TEST_P(OpSample, BatchedPullbacksAreDifferentiable) {
   const Sample& sample = GetParam();
   if (skips_gradient(sample, 2)) return;

@@ -1,5 +1,5 @@
-// Negative log-likelihood of a Bernoulli with logits l (binary cross-entropy), for targets in [0, 1]:
-// -x log s(l) - (1 - x) log(1 - s(l)) = max(l, 0) - l x + log(1 + exp(-|l|)).
+// Negative log-likelihood of a Bernoulli with logits l (binary cross-entropy), for targets in [0,
+// 1]: -x log s(l) - (1 - x) log(1 - s(l)) = max(l, 0) - l x + log(1 + exp(-|l|)).
 #include "kernels/loss/loss.h"
 
 namespace latent {
@@ -13,10 +13,10 @@ struct Bernoulli {
   template <int I, int J, class T>
   static LATENT_HD T d(T l, T x) {
     if constexpr (J > 0) return J > 1 || I > 1 ? T(0) : I == 1 ? T(-1) : -l;
-    const T e = math::exp(-math::abs(l));
-    if constexpr (I == 0) return math::max(l, T(0)) - l * x + math::log1p_unit(e);
+    const T e = math::exp_negative(-math::abs(l));
+    if constexpr (I == 0) return math::fma(-l, x, math::max(l, T(0))) + math::log1p_unit(e);
     const T r = T(1) / (T(1) + e);
-    if constexpr (I == 1) return math::select(l > T(0), r, e * r) - x;
+    if constexpr (I == 1) return r * math::select(l > T(0), T(1), e) - x;
     const T p = e * r * r;       // s (1 - s)
     const T q = (e - T(1)) * r;  // 1 - 2 s for l > 0
     return I == 2 ? p : p * math::select(l > T(0), q, -q);

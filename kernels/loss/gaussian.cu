@@ -1,4 +1,5 @@
-// Negative log-likelihood of a Gaussian with mean mu and variance 1: (mu - x)^2 / 2 + log(2 pi) / 2.
+// Negative log-likelihood of a Gaussian with mean mu and variance 1: (mu - x)^2 / 2 + log(2 pi) /
+// 2.
 #include "kernels/loss/loss.h"
 
 namespace latent {

@@ -1,4 +1,5 @@
-// The ops made of one loss F: a number an element from a prediction o and a target x, added up or averaged in a row.
+// The ops made of one loss F: a number an element from a prediction o and a target x, added up or
+// averaged in a row.
 //
 //   struct Gaussian {
 //     static constexpr const char* name = "gaussian_nll";
@@ -13,7 +14,8 @@
 //
 // RowLoss<F>             (o, x)    -> [rows]
 // LossGradient<F, I, J>  (h, o, x) -> h d(o, x), whose gradients are itself at I + 1 and at J + 1
-// LossWithGradient<F>    (o, x)    -> RowLoss and its gradient for a constant cotangent; put into a graph by a pass
+// LossWithGradient<F>    (o, x)    -> RowLoss and its gradient for a constant cotangent; put into a
+//                                     graph by a pass
 #pragma once
 
 #include <vector>

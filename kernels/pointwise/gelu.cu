@@ -1,4 +1,5 @@
-// Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), Phi by erf and not by the tanh approximation.
+// Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), Phi by erf and not by the tanh
+// approximation.
 #include "kernels/ops.h"
 #include "kernels/pointwise/pointwise.h"
 

@@ -1,7 +1,8 @@
 // The ops made of one function F of one variable (kernels/functions.h), and its registration.
 //
 // Pointwise<F>         x      -> f(x)
-// PointwiseGrad<F, K>  (g, x) -> g f^(K)(x), whose gradient is itself at K + 1; g may have extra leading axes
+// PointwiseGrad<F, K>  (g, x) -> g f^(K)(x), whose gradient is itself at K + 1; g may have extra
+//                      leading axes
 // OutputGrad<F>        (g, y) -> g f'(x), from y = f(x) alone; put into a graph by passes only
 #pragma once
 
@@ -27,7 +28,8 @@ struct MapBody {
   LATENT_HD void operator()(int64_t i) const { y[i] = F::template d<0>(x[i]); }
 };
 
-/// out[row, i] = g[row, i] f^(K)(x[i]); for K = kOfOutput f' as a function of x[i], which is y then.
+/// out[row, i] = g[row, i] f^(K)(x[i]); for K = kOfOutput f' as a function of x[i], which is y
+/// then.
 inline constexpr int kOfOutput = -1;
 template <class F, class T, int K>
 struct GradBody {
@@ -139,7 +141,8 @@ struct RegisterPointwise {
   const RegisterSamples samples{cat("pointwise/", F::name), pointwise_samples<F>};
 };
 
-/// A function as an op, as a value of `activation:`, as a layer by its name, and as the epilogue of products.
+/// A function as an op, as a value of `activation:`, as a layer by its name, and as the epilogue of
+/// products.
 template <class F>
 struct RegisterActivation {
   RegisterActivation() {

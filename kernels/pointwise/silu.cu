@@ -1,4 +1,5 @@
-// Sigmoid-weighted linear unit x s(x), also called swish (Elfwing et al. 2017; Ramachandran et al. 2017).
+// Sigmoid-weighted linear unit x s(x), also called swish (Elfwing et al. 2017; Ramachandran et al.
+// 2017).
 #include "kernels/ops.h"
 #include "kernels/pointwise/pointwise.h"
 
@@ -9,7 +10,8 @@ struct Silu {
   static constexpr const char* name = "silu";
   static constexpr int kOrder = 3;
   static constexpr double lo = -5, hi = 5;
-  /// With p = s (1 - s) and q = 1 - 2 s: f' = s + x p, f'' = p (2 + x q), f''' = p (3 q + x (q^2 - 2 p)).
+  /// With p = s (1 - s) and q = 1 - 2 s: f' = s + x p, f'' = p (2 + x q), f''' = p (3 q + x (q^2 -
+  /// 2 p)).
   template <int K, class T>
   static LATENT_HD T d(T x) {
     const T s = math::sigmoid(x);

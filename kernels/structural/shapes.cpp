@@ -9,7 +9,9 @@ namespace latent {
 namespace {
 
 struct RegisterAutodiff {
-  RegisterAutodiff() { register_autodiff_ops({.add = add, .unbroadcast = unbroadcast, .fill = fill}); }
+  RegisterAutodiff() {
+    register_autodiff_ops({.add = add, .unbroadcast = unbroadcast, .fill = fill});
+  }
 };
 const RegisterAutodiff registered;
 

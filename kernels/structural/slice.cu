@@ -1,5 +1,4 @@
 // Slice, Pad and Concat: contiguous pieces of one axis.
-#include <numeric>
 
 #include "core/graph/samples.h"
 #include "kernels/ops.h"

@@ -1,6 +1,5 @@
 // ReduceSum: sums over any axes, in an order that depends on the shape alone.
 #include <algorithm>
-#include <numeric>
 
 #include "core/graph/samples.h"
 #include "kernels/ops.h"
@@ -11,7 +10,8 @@
 namespace latent {
 namespace {
 
-/// The axes of the input, innermost first, kept and summed ones taken apart; neighbours of one kind are folded.
+/// The axes of the input, innermost first, kept and summed ones taken apart; neighbours of one kind
+/// are folded.
 struct SumWalk {
   static constexpr int kMax = 8;
   int kept = 0, summed = 0;

@@ -9,8 +9,9 @@
 
 namespace latent {
 
-/// Axes of the result, innermost first; axes along which both inputs go on alike are folded into one, so that rank 1
-/// is a flat loop and rank 2 a matrix against a row, a column or a scalar. A repeated axis has stride 0.
+/// Axes of the result, innermost first; axes along which both inputs go on alike are folded into
+/// one, so that rank 1 is a flat loop and rank 2 a matrix against a row, a column or a scalar. A
+/// repeated axis has stride 0.
 struct Walk {
   static constexpr int kMax = 8;
   int rank = 1;
