@@ -10,8 +10,9 @@
 namespace latent {
 namespace {
 
-constexpr double kLookSeconds = 1;      ///< the host reads metrics at most this often
-constexpr double kChunkSeconds = 0.05;  ///< signals are seen within about this time
+constexpr double kLookSeconds = 1;       ///< the host reads metrics at most this often
+constexpr int64_t kMostSteps = 1 << 14;  ///< queued in one go at most
+constexpr double kChunkSeconds = 0.05;   ///< signals are seen within about this time
 
 double seconds_since(std::chrono::steady_clock::time_point then) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
@@ -119,8 +120,9 @@ void Trainer::run_to(int64_t target) {
     const auto before = Clock::now();
     run_program(steps);
     state_.step += steps;
-    if (seconds_since(before) < kChunkSeconds / 2) chunk_ *= 2;
-    if (seconds_since(before) > kChunkSeconds * 2) chunk_ = std::max<int64_t>(1, chunk_ / 2);
+    const double seconds = seconds_since(before);
+    if (steps == chunk_ && seconds < kChunkSeconds / 2) chunk_ = std::min(2 * chunk_, kMostSteps);
+    if (seconds > kChunkSeconds * 2) chunk_ = std::max<int64_t>(1, chunk_ / 2);
     look();
     if (seconds_since(saved_) >= options_.checkpoint_seconds) save();
   }
