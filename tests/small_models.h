@@ -1,0 +1,77 @@
+// Models of tests, from the text of a `model` section, and their objectives as graphs on drawn data.
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/config/experiment.h"
+#include "core/config/parse.h"
+#include "models/objective.h"
+#include "tests/interpreter.h"
+
+namespace latent {
+
+/// A resolved experiment; `model` and `train` are the insides of flow maps.
+inline Value resolved(const std::string& model, const std::string& train = "epochs: 1") {
+  const std::string text =
+      cat("data: {source: strokes}\nmodel: {", model, "}\ntrain: {", train, "}\n");
+  return resolve_config(parse_yaml(text, "test.yaml"), "test");
+}
+
+inline Model small_model(const std::string& model, const Shape& row = {6}, uint64_t seed = 0) {
+  return Model(resolved(model).at("model"), row, seed);
+}
+
+/// Uniform in [lo, hi), f32 or f64, the same numbers in both.
+inline void draw(HostTensor& t, std::mt19937_64& engine, double lo, double hi) {
+  for (int64_t i = 0; i < t.type.elements(); ++i) {
+    const auto value = static_cast<float>(lo + (hi - lo) * (engine() >> 11) * 0x1p-53);
+    if (t.type.dtype == DType::f64)
+      t.as<double>()[i] = value;
+    else
+      t.as<float>()[i] = value;
+  }
+}
+
+/// The objective of a model on drawn rows in (0, 1), and its gradients.
+struct Problem {
+  Graph graph;
+  Values leaves;
+  std::vector<Var> parameters;
+  Forward forward;
+  Var loss;
+
+  Problem(const Model& model, int64_t rows, DType real) {
+    Build build{.graph = graph, .training = true, .real = real, .taps = {}};
+    Shape shape{rows};
+    shape.insert(shape.end(), model.row_shape().begin(), model.row_shape().end());
+    const Var x = constant("x", {real, shape}, 0.05, 0.95);
+    forward = latent::forward(model, build, x, x);
+    loss = objective(forward.terms);
+    for (const Parameter& p : model.parameters()) {
+      const Var v = leaf(build, p);
+      HostTensor value(v.type());
+      if (p.init) p.init(value);
+      if (p.bias) draw(value, engine_, -0.5, 0.5);  // away from the kinks of activations
+      leaves[p.name] = value;
+      if (!p.frozen) parameters.push_back(v);
+    }
+  }
+
+  Problem(const Problem&) = delete;
+
+  Var constant(const std::string& name, const Type& type, double lo = -1, double hi = 1) {
+    HostTensor value(type);
+    draw(value, engine_, lo, hi);
+    leaves[name] = value;
+    return graph.variable(
+        {.name = name, .type = type, .role = Role::constant, .init = {}, .group = ""});
+  }
+  const std::string& name_of(Var parameter) const { return graph.node(parameter).variable; }
+
+ private:
+  std::mt19937_64 engine_{1};
+};
+
+}  // namespace latent
