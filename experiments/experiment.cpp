@@ -36,7 +36,6 @@ TrainingOptions training_options(const Value& config) {
   options.batch = train.at("batch_size").as_int();
   options.shuffle = train.at("shuffle").as_bool();
   options.drop_tail = train.at("tail").is("drop");
-  options.dynamic_binarize = config.at("data").at("binarize").is("dynamic");
   if (!train.at("clip").is("none")) options.clip = train.at("clip").as_real();
   if (!train.at("ema").is("none")) options.ema = train.at("ema").as_real();
   return options;
@@ -78,7 +77,8 @@ SplitSource split_source(const Experiment& e, const std::string& split) {
           .stored = rows.type.dtype,
           .rows = n,
           .rows_per_block = rows_per_block(rows.type.dtype, e.data.shape, n),
-          .scale_size = e.data.shift.type.elements()};
+          .scale_size = e.data.shift.type.elements(),
+          .dynamic_binarize = e.config.at("data").at("binarize").is("dynamic")};
 }
 
 void upload_split(const Experiment& e, const std::string& split, Store& store) {

@@ -160,7 +160,7 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
         .rows_per_block = source.rows_per_block,
         .shuffle = options.shuffle,
         .tail = options.drop_tail ? Gather::Tail::drop : Gather::Tail::wrap,
-        .binarize = options.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none};
+        .binarize = source.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none};
     x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
   }
   const Forward f = forward(model, build, x, x, &options.length);
@@ -181,10 +181,12 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
   Var x, real_rows;
   {
     Graph::Scope scope(graph, "data");
-    const Gather gather{.batch = batch,
-                        .rows = source.rows,
-                        .rows_per_block = source.rows_per_block,
-                        .sequential = true};
+    const Gather gather{
+        .batch = batch,
+        .rows = source.rows,
+        .rows_per_block = source.rows_per_block,
+        .sequential = true,
+        .binarize = source.dynamic_binarize ? Gather::Binarize::fixed : Gather::Binarize::none};
     x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
     real_rows = apply(RowWeights{.batch = batch, .rows = source.rows}, {first_step});
   }

@@ -24,6 +24,8 @@ struct SplitSource {
   int64_t rows = 0;
   int64_t rows_per_block = 0;
   int64_t scale_size = 1;  ///< elements of shift and scale: 1, or one a feature
+  /// Values become 0 or 1, drawn with their probability: anew at each presentation in training, once a row in evaluation.
+  bool dynamic_binarize = false;
 };
 
 /// How many rows of `row` lie in one block: at most 256 MiB.
@@ -34,7 +36,6 @@ struct TrainingOptions {
   TrainingLength length;
   bool shuffle = true;
   bool drop_tail = false;
-  bool dynamic_binarize = false;
   Optimizer optimizer;
   double clip = 0;  ///< largest gradient norm; 0: none
   double ema = 0;   ///< decay of averaged weights; 0: none
