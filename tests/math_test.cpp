@@ -39,6 +39,8 @@ double worst(F f, G g) {
 
 TEST(Math, Accuracy) {
   EXPECT_LT(LATENT_WORST(exp), 1.1);
+  const auto down = [](auto x) { return math::exp_negative(x > 0 || x < -87.3f ? 0 * x : x); };
+  EXPECT_LT(worst(down, down), 1.1);
   EXPECT_LT(LATENT_WORST(expm1), 1.5);
   EXPECT_LT(LATENT_WORST(log), 1.0);
   EXPECT_LT(LATENT_WORST(log1p), 1.5);
@@ -51,6 +53,12 @@ TEST(Math, Accuracy) {
   EXPECT_LT(LATENT_WORST(rsqrt), 1.51);
   const auto flushed = [](double x) { return x < -87.3 ? 0.0 : math::sigmoid(x); };
   EXPECT_LT(worst([&](float x) { return x < -87.3f ? 0.0f : math::sigmoid(x); }, flushed), 2.5);
+}
+
+TEST(Math, ExponentialOfNegativesHasNoDenormals) {
+  EXPECT_NEAR(math::exp_negative(-100.0f), 1.2e-38, 1e-39);
+  EXPECT_EQ(math::exp_negative(-kInf), math::exp_negative(-100.0f));
+  EXPECT_EQ(math::exp_negative(-0.0f), 1.0f);
 }
 
 TEST(Math, SigmoidTail) {

@@ -83,17 +83,20 @@ LATENT_HD Reduced reduce_ln2(float x) {
 
 LATENT_HD float power_of_two(int32_t n) { return float_of(static_cast<uint32_t>(n + 127) << 23); }
 
-/// 2^n e^r for |r| <= 0.35. The factor comes in two halves, so that n may lead to infinity or into
-/// the denormals.
-LATENT_HD float scaled_exp(int32_t n, float r) {
+/// e^r for |r| <= 0.35.
+LATENT_HD float exp_of_rest(float r) {
   float p = 0x1.69546ap-10f;
   p = fma(p, r, 0x1.123b10p-7f);
   p = fma(p, r, 0x1.555a22p-5f);
   p = fma(p, r, 0x1.555490p-3f);
   p = fma(p, r, 0x1.fffffap-2f);
-  p = fma(p * r, r, r) + 1.0f;
+  return fma(p * r, r, r) + 1.0f;
+}
+
+/// 2^n e^r. The factor comes in two halves, so that n may lead to infinity or into the denormals.
+LATENT_HD float scaled_exp(int32_t n, float r) {
   const int32_t half = n >> 1;
-  return p * power_of_two(half) * power_of_two(n - half);
+  return exp_of_rest(r) * power_of_two(half) * power_of_two(n - half);
 }
 
 /// (log(1 + f) - f + f^2/2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)].
@@ -135,6 +138,13 @@ LATENT_HD float exp(float x) {
   return detail::scaled_exp(n, r);
 }
 LATENT_HD double exp(double x) { return ::exp(x); }
+
+/// exp(x) for x <= 0, at two thirds of exp's cost; below -87.33 it stays at 1.2e-38.
+LATENT_HD float exp_negative(float x) {
+  const auto [n, whole, r] = detail::reduce_ln2(max(x, -87.33f));
+  return detail::exp_of_rest(r) * detail::power_of_two(n);
+}
+LATENT_HD double exp_negative(double x) { return ::exp(x); }
 
 /// exp(x) - 1 without cancellation near 0.
 LATENT_HD float expm1(float x) {

@@ -116,7 +116,8 @@ struct CpuGather {
   /// Rows lie far apart: all of a task are asked for before the first is read.
   LATENT_CPU_BODY void prefetch(const S* row) const {
     constexpr int64_t kLine = 64 / sizeof(S);
-    for (int64_t c = 0; c < std::min<int64_t>(g.cols, 64 * kLine); c += kLine) __builtin_prefetch(row + c);
+    for (int64_t c = 0; c < std::min<int64_t>(g.cols, 64 * kLine); c += kLine)
+      __builtin_prefetch(row + c);
   }
 
   LATENT_CPU_BODY void operator()(int64_t task) const {
