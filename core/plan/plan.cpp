@@ -23,8 +23,8 @@ class Planner {
     find_uses();
     place_packed();
     for (int at = 0; at < static_cast<int>(live_.size()); ++at) add_step(at);
+    add_outputs();
     add_copies();
-    for (const auto& [name, v] : graph_.outputs()) plan_.outputs.emplace_back(name, where(v));
     for (auto& [root, location] : where_)
       if (location.block >= 0) {
         ArenaBlock& block = plan_.blocks[location.block];
@@ -59,12 +59,12 @@ class Planner {
   }
 
   /// The memory that a leaf shares with others: its group's, or its own.
-  std::string storage(int leaf) const {
-    const Node& n = node(leaf);
-    if (!n.flat.empty()) return "group " + n.flat;
-    const std::string& group = graph_.variables().at(n.variable).group;
-    return group.empty() ? n.variable : "group " + group;
+  std::string storage(const Location& leaf) const {
+    if (!leaf.group.empty()) return "group " + leaf.group;
+    const std::string& group = graph_.variables().at(leaf.variable).group;
+    return group.empty() ? leaf.variable : "group " + group;
   }
+  std::string storage(int leaf) const { return storage(where({nullptr, leaf, 0})); }
 
   void use(Var v, int at) {
     const Key r = root(v);
@@ -84,8 +84,7 @@ class Planner {
         last_use_.try_emplace(Key{live_[at], o}, at);
     }
     for (const auto& [name, v] : graph_.outputs()) use(v, end), kept_.insert(root(v));
-    for (const Assignment& a : graph_.assignments())  // an old value that is kept elsewhere
-      if (node(root(a.value).first).leaf()) use(a.value, end);
+    for (const Assignment& a : graph_.assignments()) use(a.value, end);
   }
 
   /// Inputs of a packing op are produced where the packed buffer wants them.
@@ -190,21 +189,46 @@ class Planner {
     plan_.steps.push_back(std::move(step));
   }
 
-  void add_copies() {
-    const int end = static_cast<int>(live_.size());
-    for (const Assignment& a : graph_.assignments()) {
-      const Location to = where(a.leaf), from = where(a.value);
-      if (from == to) continue;
-      use(a.value, end);
-      plan_.copies.push_back({from, to, a.leaf.type().bytes()});
+  /// A variable that this step changes is read out as it was before.
+  void add_outputs() {
+    for (const auto& [name, v] : graph_.outputs()) {
+      Location place = where(v);
+      const auto changes = [&](const Assignment& a) { return overlap(where(a.leaf), place); };
+      if (node(root(v).first).leaf() && std::ranges::any_of(graph_.assignments(), changes)) {
+        const size_t bytes = v.type().bytes();
+        const Location kept{.variable = {}, .group = {}, .block = new_block(bytes, 0)};
+        plan_.blocks[kept.block].persistent = true;
+        plan_.copies.push_back({place, kept, bytes});
+        place = kept;
+      }
+      plan_.outputs.emplace_back(name, place);
     }
+  }
+
+  void add_copies() {
+    for (const Assignment& a : graph_.assignments())
+      if (where(a.leaf) != where(a.value))
+        plan_.copies.push_back({where(a.value), where(a.leaf), a.leaf.type().bytes()});
     // Old values leave before anything is written over them.
-    std::ranges::stable_partition(plan_.copies, [](const Copy& c) { return c.from.block < 0; });
-    for (size_t i = 0; i < plan_.copies.size(); ++i)
-      for (size_t j = 0; j < i; ++j)
-        if (plan_.copies[i].from == plan_.copies[j].to)
-          throw GraphError(
-              "assign: variables are exchanged in one step, which needs a copy of one");
+    std::vector<Copy> left = std::move(plan_.copies);
+    plan_.copies.clear();
+    while (!left.empty()) {
+      const auto waits = [&](const Copy& c) {
+        return std::ranges::any_of(
+            left, [&](const Copy& other) { return &other != &c && overlap(other.from, c.to); });
+      };
+      const auto next = std::ranges::find_if_not(left, waits);
+      if (next == left.end())
+        throw GraphError("assign: variables are exchanged in one step, which needs a copy of one");
+      plan_.copies.push_back(*next);
+      left.erase(next);
+    }
+  }
+
+  /// Do two places, of variables or blocks, have memory in common?
+  bool overlap(const Location& a, const Location& b) const {
+    if (a.block >= 0 || b.block >= 0 || (a.group.empty() && b.group.empty())) return a == b;
+    return storage(a) == storage(b);
   }
 
   /// Largest first; each at the lowest offset that is free over its whole life.
