@@ -91,13 +91,14 @@ int64_t Trainer::next_validation() const {
   every.amount *= static_cast<double>(state_.validations + 1);
   const TrainingLength& length = experiment_.length;
   const int64_t at = every.steps(length.steps_per_epoch, length.total_steps);
-  return std::clamp<int64_t>(at, state_.step + 1, length.total_steps);
+  return std::clamp<int64_t>(at, state_.validated_step + 1, length.total_steps);
 }
 
 Outcome Trainer::train() {
   start_or_resume();
   const int64_t total = experiment_.length.total_steps;
-  while (state_.step < total && !stopped_early_) {
+  // A checkpoint may have been written between a step and its validation.
+  while (state_.validated_step < total && !stopped_early_) {
     const int64_t target = next_validation();
     run_to(target);
     if (state_.step < target) {  // a signal
