@@ -1,15 +1,11 @@
 // README.md's "Add an op", built: its text is tests/softsign.cu, and the op is everywhere that an op is.
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "core/graph/samples.h"
 #include "kernels/functions.h"
 #include "kernels/ops.h"
 #include "tests/interpreter.h"
+#include "tests/readme.h"
 
 namespace latent {
 
@@ -17,25 +13,7 @@ Var softsign(Var x);  // the line in kernels/ops.h
 
 namespace {
 
-std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-TEST(AddAnOp, ReadmeShowsWhatIsBuilt) {
-  const std::string root = LATENT_SOURCE_DIR;
-  if (!std::filesystem::exists(root + "/README.md")) GTEST_SKIP() << "no sources here";
-  const std::string readme = text_of(root + "/README.md"),
-                    file = text_of(root + "/tests/softsign.cu");
-  const std::string code =
-      file.substr(file.find('\n') + 1);  // without the line that says what it is
-  EXPECT_NE(readme.find("```cpp\n" + code + "```"), std::string::npos);
-  const size_t begin = readme.find("## Add an op"), end = readme.find("\n## ", begin);
-  ASSERT_NE(begin, std::string::npos);
-  EXPECT_LT(std::count(readme.begin() + begin, readme.begin() + end, '\n'), 40);
-}
+TEST(AddAnOp, ReadmeShowsWhatIsBuilt) { expect_shown("Add an op", "tests/softsign.cu"); }
 
 TEST(AddAnOp, IsAnOp) {
   Graph graph;
