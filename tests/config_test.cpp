@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "core/base/spelling.h"
@@ -15,6 +14,7 @@
 #include "core/config/resolve.h"
 #include "core/config/schedules.h"
 #include "core/config/schema.h"
+#include "tests/data_files.h"
 
 namespace latent {
 namespace {
@@ -518,7 +518,7 @@ TEST_F(ConfigTest, PathsAreFoundBesideTheFileThenInTheDataFolder) {
   write("cache/other.csv", "1,2\n");
   write("cache/b2.csv", "");
   write("cache/b1.csv", "");
-  setenv("LATENT_DATA", (folder_ / "cache").c_str(), 1);
+  const DataFolder data(folder_ / "cache");
   const std::string rest = "model: {bottleneck: identity, likelihood: mse}\ntrain: {epochs: 1}\n";
   const auto path_of = [&](const std::string& path) {
     write("exp/x.yaml", "data: {source: csv, path: " + path + "}\n" + rest);
@@ -545,7 +545,6 @@ TEST_F(ConfigTest, PathsAreFoundBesideTheFileThenInTheDataFolder) {
   }
   EXPECT_THROW(resolve_path("$LATENT_NO_SUCH_VARIABLE/x", folder_), UserError);
   EXPECT_THROW(resolve_path("b*.csv", folder_), UserError);
-  unsetenv("LATENT_DATA");
 }
 
 TEST_F(ConfigTest, SchedulesInSteps) {

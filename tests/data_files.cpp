@@ -30,6 +30,18 @@ DataSet load_yaml(const std::string& text, uint64_t seed) {
   return load_data(resolve_keys(given, data_keys(), "data"), seed);
 }
 
+DataFolder::DataFolder(const std::filesystem::path& path) {
+  if (const char* value = std::getenv("LATENT_DATA")) before_ = value;
+  setenv("LATENT_DATA", path.c_str(), 1);
+}
+
+DataFolder::~DataFolder() {
+  if (before_)
+    setenv("LATENT_DATA", before_->c_str(), 1);
+  else
+    unsetenv("LATENT_DATA");
+}
+
 std::filesystem::path real_data(const std::string& name) {
   const char* folder = std::getenv("LATENT_DATA");
   std::filesystem::path path = folder ? std::filesystem::path(folder) / name : "";

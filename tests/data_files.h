@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "core/base/error.h"
@@ -48,6 +49,18 @@ void expect_user_error(F&& f, const std::string& part, const std::string& other 
 
 /// The data of a `data` section, in flow style without its braces, defaults as an experiment has them.
 DataSet load_yaml(const std::string& section, uint64_t seed = 0);
+
+/// $LATENT_DATA is another folder for as long as this lives.
+class DataFolder {
+ public:
+  explicit DataFolder(const std::filesystem::path& path);
+  ~DataFolder();
+  DataFolder(const DataFolder&) = delete;
+  DataFolder& operator=(const DataFolder&) = delete;
+
+ private:
+  std::optional<std::string> before_;
+};
 
 /// A file or folder in $LATENT_DATA; empty where it is not there.
 std::filesystem::path real_data(const std::string& name);

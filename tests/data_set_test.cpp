@@ -303,16 +303,13 @@ TEST_F(DataSetTest, HashIsOfTheRowsAsLoaded) {
 }
 
 TEST(SourcesTest, AMissingDataSetSaysWhatToDo) {
-  const char* before = std::getenv("LATENT_DATA");
-  const std::string kept = before ? before : "";
   TemporaryFolder empty;
-  setenv("LATENT_DATA", empty.path().c_str(), 1);
+  const DataFolder data(empty.path());
   expect_user_error([] { load_yaml("source: mnist"); }, "train-images-idx3-ubyte.gz",
                     "--set data.source=strokes");
   expect_user_error([&] { load_yaml("source: digits"); }, (empty / "optdigits").string(),
                     "optdigits.tra");
   EXPECT_NE(describe_sources().find("not there; from the MNIST database"), std::string::npos);
-  before ? setenv("LATENT_DATA", kept.c_str(), 1) : unsetenv("LATENT_DATA");
 }
 
 // ---- Real data
