@@ -153,7 +153,7 @@ void Trainer::look() {
 /// The mean loss since the last reset, and all terms.
 double Trainer::read_train(Metrics* metrics, bool reset) {
   refuse_non_finite(read_scalar<uint64_t>(store_, "latch"));
-  const HostTensor tensor = store_.read("train.sums");
+  const HostTensor tensor = store_.read("sums");
   const auto sums = tensor.as<double>();
   const double count = std::max(sums[0], 1.0);
   if (metrics) {
@@ -161,7 +161,7 @@ double Trainer::read_train(Metrics* metrics, bool reset) {
     for (size_t i = 0; i < terms_.size(); ++i)
       metrics->emplace_back(terms_[i], sums[2 + i] / count);
   }
-  if (reset) zero(store_, "train.sums");
+  if (reset) zero(store_, "sums");
   return sums[1] / count;
 }
 

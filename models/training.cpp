@@ -39,10 +39,10 @@ struct Counters {
   Var step, latch, sums;
 };
 
-Counters counters(Graph& graph, const std::string& prefix, const std::string& sums, int terms) {
+Counters counters(Graph& graph, const std::string& prefix, int terms) {
   return {state(graph, prefix + "step", {DType::u64, {1}}),
           state(graph, prefix + "latch", {DType::u64, {1}}),
-          state(graph, sums, {DType::f64, {2 + terms}})};
+          state(graph, prefix + "sums", {DType::f64, {2 + terms}})};
 }
 
 /// Bookkeeping at the end of a step; returns the new latch and step.
@@ -166,7 +166,7 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
   const Forward f = forward(model, build, x, x, &options.length);
   list_names(f.terms, terms);
   const Var loss = objective(f.terms, first_step);
-  const Counters c = counters(graph, "", "train.sums", static_cast<int>(f.terms.size()));
+  const Counters c = counters(graph, "", static_cast<int>(f.terms.size()));
   const auto [latch, step] = keep_books(graph, f.terms, c, {});
   update_parameters(build, model, options, loss, latch, step);
   return graph;
@@ -197,8 +197,7 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
   const Var code = reshape(f.code, {batch, -1});
   const Var peak = state(graph, prefix + "peak", {DType::f32, {code.shape()[1]}});
   graph.assign(peak, max_cols(abs(code), peak));
-  keep_books(graph, all, counters(graph, prefix, prefix + "sums", static_cast<int>(all.size())),
-             real_rows);
+  keep_books(graph, all, counters(graph, prefix, static_cast<int>(all.size())), real_rows);
   return graph;
 }
 

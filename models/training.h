@@ -41,7 +41,7 @@ struct TrainingOptions {
   double ema = 0;   ///< decay of averaged weights; 0: none
 };
 
-/// One optimizer step. Variables: "step", "latch", "train.sums" = [count, loss, terms...] (f64), parameters, "optimizer.*".
+/// One optimizer step. Variables: "step", "latch", "sums" = [count, loss, terms...] (f64), parameters, "optimizer.*".
 /// `terms` gets the names of the terms in order.
 Graph training_graph(const Model& model, const SplitSource& source, const TrainingOptions& options,
                      std::vector<std::string>* terms = nullptr);

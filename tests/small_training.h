@@ -36,9 +36,9 @@ struct Training {
 
   /// Mean loss an example since the sums were last cleared, which this does.
   double take_loss() {
-    HostTensor sums = store.read("train.sums");
+    HostTensor sums = store.read("sums");
     const double loss = sums.as<double>()[1] / sums.as<double>()[0];
-    store.write("train.sums", HostTensor(sums.type));
+    store.write("sums", HostTensor(sums.type));
     return loss;
   }
   uint64_t counter(const std::string& name) const { return store.read(name).as<uint64_t>()[0]; }
