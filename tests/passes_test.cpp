@@ -365,7 +365,7 @@ TEST(BiasGradientWithWeightGradient, NotWithoutABias) {
 }
 
 /// The whole step of the article's simple autoencoder, node by node.
-TEST(Passes, ASimpleModelIsSevenNodes) {
+TEST(Passes, OfASimpleModelSixKernelsRemain) {
   const Step p("bottleneck: {dense: 3, activation: relu}, likelihood: bce");
   const Graph after = optimise(p.graph);
   for (const char* op :
