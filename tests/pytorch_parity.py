@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Trains the same models in PyTorch and here, from the same weights on the same batches, and compares every loss.
+
+    python3 tests/pytorch_parity.py [--latent build/latent] [--device cpu] [--record]
+
+Needs torch and safetensors. It also compares the optimizers and schedules by themselves with what tests/parity_test.cpp
+holds them to, and runs the README's torch module against `latent reconstruct`. --record writes what PyTorch gives to
+tests/parity/, for parity_test.cpp, which runs everywhere. Rows and weights are formulas that are exact in both languages.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+TESTS = pathlib.Path(__file__).resolve().parent
+BATCH, STEPS, ROWS, SIDE = 64, 100, 512, 28
+TOLERANCE = {20: 1e-5, 100: 1e-3}  # relative, up to this step
+SIMPLE, DEEP = [784, 32, 784], [784, 128, 64, 32, 64, 128, 784]
+
+TRAININGS = [
+    {"name": f"{model}_{name}", "widths": widths, "optimizer": optimizer}
+    for model, widths in [("simple", SIMPLE), ("deep", DEEP)]
+    for name, optimizer in [
+        ("sgd", {"sgd": {"lr": 1.0}}),
+        ("momentum", {"sgd": {"lr": 0.1, "momentum": 0.9}}),
+        ("adam", {"adam": {"lr": 0.001}}),
+    ]
+]
+
+OPTIMIZER_STEPS, SNAPSHOTS, PARAMETERS = 50, [1, 10, 50], 16
+OPTIMIZERS = [
+    {"name": "_".join([name, *(schedule if isinstance(schedule, dict) else [])]), "optimizer": optimizer, "schedule": schedule}
+    for name, optimizer, schedule in [
+        ("sgd", {"sgd": {"lr": 0.1}}, "constant"),
+        ("momentum", {"sgd": {"lr": 0.1, "momentum": 0.9}}, "constant"),
+        ("nesterov", {"sgd": {"lr": 0.1, "momentum": 0.9, "nesterov": True}}, "constant"),
+        ("adam", {"adam": {"lr": 0.01}}, "constant"),
+        ("adam_options", {"adam": {"lr": 0.05, "betas": [0.5, 0.99], "eps": 0.001}}, "constant"),
+        ("adamw", {"adamw": {"lr": 0.01, "decay": 0.1}}, "constant"),
+        ("rmsprop", {"rmsprop": {"lr": 0.01}}, "constant"),
+        ("rmsprop_options", {"rmsprop": {"lr": 0.01, "alpha": 0.9, "eps": 0.001}}, "constant"),
+        ("adagrad", {"adagrad": {"lr": 0.1}}, "constant"),
+        ("adadelta", {"adadelta": {"lr": 1.0}}, "constant"),
+        ("adadelta_options", {"adadelta": {"lr": 1.0, "rho": 0.95, "eps": 0.001}}, "constant"),
+        ("adamw", {"adamw": {"lr": 0.05, "decay": 0.1}}, {"step": {"every": 20, "by": 0.5}}),
+        ("momentum", {"sgd": {"lr": 0.1, "momentum": 0.9}}, {"step": {"every": 20, "by": 0.1}}),
+        ("adam", {"adam": {"lr": 0.05}}, {"exponential": {"every": 1, "by": 0.95}}),
+        ("sgd", {"sgd": {"lr": 0.5}}, {"cosine": {"over": 50, "to": 0}}),
+        ("adam_options", {"adam": {"lr": 0.05, "eps": 0.001}}, {"cosine": {"over": 50, "to": 0.1}}),
+        ("sgd", {"sgd": {"lr": 0.5}}, {"linear": {"over": 30, "from": 1, "to": 0.1}}),
+    ]
+]
+
+
+# ---- Numbers that are exact in Python and C++ --------------------------------------------------------------------------
+
+
+def bits(stream, n):
+    """n integers of 24 bits: the finaliser of SplitMix64 over a counter."""
+    z = (np.arange(1, n + 1, dtype=np.uint64) + np.uint64(stream << 32)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ z >> np.uint64(31)) >> np.uint64(40)).astype(np.int64)
+
+
+def uniform(stream, n, bound):
+    """n reals in [-bound, bound)."""
+    return (bits(stream, n) / 2.0**23 - 1) * bound
+
+
+def make_rows():
+    """[512, 784] u8: a grey rectangle on noise in each image of 28 x 28."""
+    top, left, height, width, grey = bits(0, ROWS * 5).reshape(ROWS, 5, 1, 1).transpose(1, 0, 2, 3)
+    y, x = np.arange(SIDE).reshape(SIDE, 1), np.arange(SIDE)
+    top, left, height, width = top % 16, left % 16, 4 + height % 9, 4 + width % 9
+    inside = (y >= top) & (y < top + height) & (x >= left) & (x < left + width)
+    noise = bits(1, ROWS * SIDE * SIDE).reshape(ROWS, SIDE, SIDE) % 32
+    return torch.tensor((inside * (128 + grey % 96) + noise).reshape(ROWS, -1).astype(np.uint8))
+
+
+def make_model(widths):
+    layers = [layer for pair in zip(widths, widths[1:]) for layer in (torch.nn.Linear(*pair), torch.nn.ReLU())]
+    model = torch.nn.Sequential(*layers[:-1])
+    with torch.no_grad():
+        for stream, (name, p) in enumerate(model.named_parameters(), start=2):
+            fan_in = model[int(name.split(".")[0])].in_features
+            p.copy_(torch.tensor(uniform(stream, p.numel(), 1 / math.sqrt(fan_in)).reshape(p.shape)))
+    return model
+
+
+# ---- PyTorch -----------------------------------------------------------------------------------------------------------
+
+
+def torch_optimizer(choice, parameters):
+    [(name, options)] = choice.items()
+    classes = {c.__name__.lower(): c for c in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.Adagrad, torch.optim.Adadelta)}
+    return classes[name](parameters, **{"weight_decay" if k == "decay" else k: v for k, v in options.items()})
+
+
+def torch_schedule(choice, optimizer):
+    if choice == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1)
+    [(name, o)] = choice.items()
+    if name == "step":
+        return torch.optim.lr_scheduler.StepLR(optimizer, o["every"], o["by"])
+    if name == "exponential":
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, o["by"])
+    if name == "linear":
+        return torch.optim.lr_scheduler.LinearLR(optimizer, o["from"], o["to"], o["over"])
+    lr = optimizer.param_groups[0]["lr"]
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, o["over"], lr * o["to"])
+
+
+def train_in_torch(case, rows):
+    """The loss of every step, before its update."""
+    model, losses = make_model(case["widths"]), []
+    optimizer = torch_optimizer(case["optimizer"], model.parameters())
+    x = rows.float() / 255
+    for step in range(STEPS):
+        first = step * BATCH % ROWS
+        batch = x[first : first + BATCH]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(batch), batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def optimize_in_torch(case):
+    """p after some steps on 1/2 sum a (p - b)^2, in double."""
+    a = torch.arange(1, PARAMETERS + 1, dtype=torch.float64) / 4
+    b = torch.tensor(uniform(1, PARAMETERS, 1))
+    p = torch.tensor(uniform(0, PARAMETERS, 1), requires_grad=True)
+    optimizer = torch_optimizer(case["optimizer"], [p])
+    schedule = torch_schedule(case["schedule"], optimizer)
+    snapshots = []
+    for step in range(1, OPTIMIZER_STEPS + 1):
+        p.grad = a * (p.detach() - b)
+        optimizer.step()
+        schedule.step()
+        if step in SNAPSHOTS:
+            snapshots.append(p.tolist())
+    return snapshots
+
+
+# ---- This program ------------------------------------------------------------------------------------------------------
+
+
+def layer_names(widths):
+    """Ours, in PyTorch's order of layers."""
+    half = len(widths) // 2
+    return [f"encoder.{i}" for i in range(half - 1)] + ["bottleneck"] + [f"decoder.{i}" for i in range(half)]
+
+
+def experiment(case, device):
+    """An experiment file; JSON is YAML."""
+    widths = case["widths"]
+    half = len(widths) // 2
+    return {
+        "name": case["name"],
+        "device": device,
+        "data": {"source": "safetensors", "path": "rows.safetensors", "key": "rows", "scale": "unit",
+                 "split": "ordered", "validation": "none", "test": "none"},
+        "model": {
+            "encoder": [{"dense": w, "activation": "relu"} for w in widths[1:half]],
+            "bottleneck": {"dense": widths[half], "activation": "relu"},
+            "likelihood": "bce",
+        },
+        "train": {
+            "steps": STEPS,
+            "batch_size": BATCH,
+            "shuffle": False,
+            "validate": 1,
+            "optimizer": case["optimizer"],
+            "init": {"file": case["name"] + ".safetensors",
+                     "rename": {str(2 * i): name for i, name in enumerate(layer_names(widths))}},
+        },
+        "evaluate": [],
+        "figures": [],
+    }
+
+
+def train_here(case, options, folder):
+    name = case["name"]
+    save_file(make_model(case["widths"]).state_dict(), folder / f"{name}.safetensors")
+    (folder / f"{name}.yaml").write_text(json.dumps(experiment(case, options.device)))
+    latent(options, folder, "run", f"{name}.yaml", "--overwrite")
+    lines = (folder / "runs" / name / "seed-0" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["train"]["loss"] for line in lines]
+
+
+def latent(options, folder, *arguments):
+    done = subprocess.run([options.latent, *arguments], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"latent {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+# ---- Comparisons -------------------------------------------------------------------------------------------------------
+
+
+class Report:
+    failed = False
+
+    def line(self, what, error, bound):
+        verdict = "ok" if error <= bound else "FAILED"
+        self.failed |= error > bound or math.isnan(error)
+        print(f"{what:48} {error:9.2e}  (at most {bound:.0e})  {verdict}", flush=True)
+
+
+def relative(ours, theirs):
+    if len(ours) != len(theirs):
+        return math.inf
+    return max(abs(a - b) / abs(b) for a, b in zip(ours, theirs))
+
+
+def compare_trainings(options, folder, report):
+    rows = make_rows()
+    save_file({"rows": rows}, folder / "rows.safetensors")
+    records = []
+    for case in TRAININGS:
+        theirs, ours = train_in_torch(case, rows), train_here(case, options, folder)
+        for steps, bound in TOLERANCE.items():
+            report.line(f"{case['name']}: loss over {steps} steps", relative(ours[:steps], theirs[:steps]), bound)
+        records.append({**case, "losses": theirs})
+    compare_record(options, report, "trainings.json", records, lambda r: r["losses"][:20], 1e-5)
+
+
+def compare_optimizers(options, report):
+    records = [{**case, "steps": SNAPSHOTS, "p": optimize_in_torch(case)} for case in OPTIMIZERS]
+    compare_record(options, report, "optimizers.json", records, lambda r: sum(r["p"], []), 1e-9)
+
+
+def compare_record(options, report, file, records, values, bound):
+    """What parity_test.cpp compares with is what this PyTorch gives."""
+    path = TESTS / "parity" / file
+    if options.record:
+        path.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
+    for recorded, now in zip(json.loads(path.read_text()), records, strict=True):
+        if {k: v for k, v in recorded.items() if k not in ("losses", "p")} != {k: v for k, v in now.items() if k not in ("losses", "p")}:
+            sys.exit(f"{path}: holds other cases than this script; run it with --record")
+        report.line(f"{now['name']}: record", relative(values(now), values(recorded)), bound)
+
+
+def compare_readme_module(options, folder, report):
+    """The section's code as it stands, in a folder with the run that it names, then the same module for the deep model."""
+    section = (TESTS.parent / "README.md").read_text().split("## Weights in PyTorch")[1].split("\n## ")[0]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", section, re.S))
+    for case in (c for c in TRAININGS if c["name"].endswith("_adam")):
+        name, widths = case["name"], case["widths"]
+        rows_file = "rows.safetensors"
+        latent(options, folder, "reconstruct", f"runs/{name}/seed-0", "--data", rows_file, "-o", f"{name}_out.safetensors")
+        ours = load_file(folder / f"{name}_out.safetensors")["rows"]
+        half = len(widths) // 2
+        adapted = code.replace("runs/simple/", f"runs/{name}/").replace(
+            "Autoencoder([784], 32, [784])", f"Autoencoder({widths[:half]}, {widths[half]}, {widths[half + 1:]})")
+        scope = {"rows": load_file(folder / rows_file)["rows"].float()}
+        before = os.getcwd()
+        os.chdir(folder)
+        with torch.no_grad():
+            exec(adapted, scope)
+        os.chdir(before)
+        # Grey values up to 255: the difference as a share of that.
+        report.line(f"{name}: the README's module", (scope["reconstructions"] - ours).abs().max().item() / 255, 1e-5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--latent", default=TESTS.parent / "build" / "latent", type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--device", default="cpu", help="of this program; PyTorch's is the CPU")
+    parser.add_argument("--record", action="store_true", help="write tests/parity/")
+    options, report = parser.parse_args(), Report()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        compare_trainings(options, folder, report)
+        compare_optimizers(options, report)
+        compare_readme_module(options, folder, report)
+    print("FAILED" if report.failed else "PyTorch and this program agree")
+    return int(report.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
