@@ -1,5 +1,6 @@
 #include "experiments/commands.h"
 
+#include <cmath>
 #include <iostream>
 
 #include "core/base/version.h"
@@ -22,10 +23,28 @@ fs::path weights_file(const ModelCommand& c) {
   return fs::is_directory(c.run) ? weights_of(c.run, c.weights) : c.run;
 }
 
+/// A file's rows in f32 [rows, ...], each of `row`'s number of elements and finite; NaN may be allowed.
+HostTensor rows_in(const std::string& file, const Shape& row, bool nan_allowed) {
+  HostTensor rows = to_f32(read_rows(file));
+  const int64_t n = rows.type.rank() > 0 ? rows.type.shape[0] : 0, width = elements(row);
+  if (n == 0 || rows.type.elements() != n * width)
+    throw UserError(cat(file, ": the rows are ", to_string(rows.type),
+                        ", this part of the model takes rows of ", to_string(row)));
+  const auto values = rows.as<float>();
+  for (int64_t i = 0; i < n * width; ++i) {
+    const bool nan = std::isnan(values[i]);
+    if (std::isfinite(values[i]) || (nan && nan_allowed)) continue;
+    throw UserError(cat(file, ": row ", i / width, ", column ", i % width, " (both from 0) is ",
+                        nan ? "NaN" : "infinite"));
+  }
+  return rows;
+}
+
 /// The rows to work on, in the data's units.
 HostTensor rows_of(const ModelCommand& c, const Runner& runner) {
-  if (!c.data.empty()) return read_rows(c.data);
-  const DataSet data = load_data(runner.saved().data, runner.saved().seed);
+  const SavedModel& saved = runner.saved();
+  if (!c.data.empty()) return rows_in(c.data, saved.row, saved.data.at("missing").is("zero"));
+  const DataSet data = load_data(saved.data, saved.seed);
   if (data.test.type.shape[0] == 0)
     throw UserError("the run has no test rows: name a file with --data");
   return data.test;
@@ -39,13 +58,24 @@ void save(const ModelCommand& c, const HostTensor& result) {
 }  // namespace
 
 void evaluate_command(const ModelCommand& c, const std::vector<std::string>& overrides) {
+  const fs::path weights = weights_file(c);
   if (!fs::is_directory(c.run))
     throw UserError(cat(c.run.string(), ": evaluate takes a run folder"));
-  Value config = read_run_config(c.run);
+  const Value trained = read_run_config(c.run);
+  Value config = trained;
   for (const std::string& o : overrides) set_path(config, o);
   if (!c.data.empty()) config.at("data").set("test", Value(fs::absolute(c.data).string()));
-  const Experiment e = make_experiment(resolve_config(config, config.at("name").as_string()));
-  Runner runner(weights_file(c), open_device(c.device));
+  config = resolve_config(config, config.at("name").as_string());
+  for (const std::string& key : differing_keys(trained.at("model"), config.at("model")))
+    throw UserError(cat("--set model.", key, ": evaluate takes the model as it was trained"));
+  Experiment e = make_experiment(config);
+  Runner runner(weights, open_device(c.device));
+  if (e.data.shape != runner.saved().row)
+    throw UserError(cat("the rows are ", to_string(e.data.shape), ", the model takes rows of ",
+                        to_string(runner.saved().row)));
+  // Fitted on the rows that the model was trained on, whatever it is scored on.
+  e.data.shift = runner.saved().shift;
+  e.data.scale = runner.saved().scale;
   const SplitMetrics test{"test", evaluate_weights(e, runner, "test")};
   std::cout << run_footer(
       {.name = e.config.at("name").as_string(), .metrics = {&test, 1}, .report = ""});
@@ -59,7 +89,8 @@ void encode_command(const ModelCommand& c) {
 void decode_command(const ModelCommand& c) {
   if (c.data.empty()) throw UserError("decode: name a file of codes with --data");
   Runner runner(weights_file(c), open_device(c.device));
-  save(c, runner.in_units(runner.run(View::decoder, to_f32(read_rows(c.data)))));
+  save(c, runner.in_units(
+              runner.run(View::decoder, rows_in(c.data, runner.model().code_shape(), false))));
 }
 
 void reconstruct_command(const ModelCommand& c) {

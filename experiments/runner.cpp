@@ -1,6 +1,7 @@
 #include "experiments/runner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/data/rows_file.h"
 
@@ -39,8 +40,11 @@ HostTensor Runner::scaled(const HostTensor& rows) const {
                         to_string(saved_.row)));
   x.type.shape = saved_.row;
   x.type.shape.insert(x.type.shape.begin(), n);
-  return map_scaled(x, saved_,
-                    [](float v, float shift, float scale) { return (v - shift) * scale; });
+  // A missing value scales to 0.
+  const bool zero = saved_.data.at("missing").is("zero");
+  return map_scaled(x, saved_, [&](float v, float shift, float scale) {
+    return zero && std::isnan(v) ? 0 : (v - shift) * scale;
+  });
 }
 
 HostTensor Runner::in_units(const HostTensor& rows) const {

@@ -160,8 +160,7 @@ TEST_F(RunTest, TwiceAndWithAnyNumberOfThreads) {
       {"adam", "{epochs: 2, batch_size: 100, optimizer: adam, ema: 0.9, stop: {patience: 5}}"},
       {"adamw", "{epochs: 2, batch_size: 7, optimizer: adamw, clip: 1}"},
       {"sgd", "{epochs: 2, batch_size: 200, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}}"},
-      {"rmsprop", "{epochs: 2, batch_size: 64, optimizer: rmsprop, tail: drop}"},
-      {"adadelta", "{steps: 3, batch_size: 1, optimizer: adadelta}"},
+      {"rmsprop", "{steps: 9, batch_size: 1, optimizer: rmsprop, tail: drop}"},
   };
   for (const auto& [name, train] : trainings) {
     const std::string file = cat(name, ".yaml"), folder = cat("/", name, "/seed-0");
@@ -170,10 +169,8 @@ TEST_F(RunTest, TwiceAndWithAnyNumberOfThreads) {
            .model = "{encoder: [{dense: [130, 64], activation: relu}], bottleneck: {dense: 5, "
                     "activation: sigmoid}, likelihood: bernoulli}",
            .train = train,
-           .rest = "figures: []\nevaluate: [{reconstruction: {every: 1 epochs}}, pca]\n"});
-    run(file, {"--out", "once"});
-    run(file, {"--out", "again"});
-    expect_same_results(at("once" + folder), at("again" + folder));
+           .rest = "figures: []\nevaluate: [{reconstruction: {every: 1 epochs}}]\n"});
+    run(file, {"--out", "once"}, {{"OMP_NUM_THREADS", "1"}});
     for (const char* threads : {"1", "2", "3"}) {
       const std::string out = cat("threads-", threads);
       run(file, {"--out", out}, {{"OMP_NUM_THREADS", threads}});
