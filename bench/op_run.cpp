@@ -67,7 +67,6 @@ OpRun::OpRun(const Sample& sample, Device& device) : device_(device) {
   draw(sample);
   place(sample.op);
   cost_ = sample.op.cost(signature_);
-  if (sample.op.is_view()) return;
   kernel_ = sample.op.prepare(signature_, device);
   if (kernel_.workspace > 0) workspace_ = allocate(kernel_.workspace);
 }

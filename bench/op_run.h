@@ -11,14 +11,12 @@ namespace latent {
 
 class OpRun {
  public:
-  /// Inputs are drawn from the sample's ranges. An output takes the memory of an input where the op allows it, as in a
+  /// For ops with a kernel: not for views. Inputs are drawn from the sample's ranges. An output takes the memory of an input where the op allows it, as in a
   /// planned graph.
   OpRun(const Sample& sample, Device& device);
   ~OpRun();
   OpRun(const OpRun&) = delete;
 
-  /// Whether there is anything to run: a view has no kernel.
-  bool runs() const { return bool(kernel_.run); }
   /// Brings back the inputs that run() overwrote.
   void restore();
   void run();

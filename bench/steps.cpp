@@ -118,7 +118,7 @@ std::pair<double, double> take_turns(Program& program, Device& cpu,
 double replayed(Program& program, Device& device) {
   constexpr int64_t kSteps = 64;
   program.run(1 + kSteps);
-  return median_seconds(device, {}, [&] { program.run(kSteps); }) / kSteps;
+  return median(seconds_of(device, {}, [&] { program.run(kSteps); })) / kSteps;
 }
 
 void bench_step(benchmark::State& state, const Workload& w, std::shared_ptr<Device> device) {

@@ -35,17 +35,21 @@ size_t flush_bytes(const Device& device) {
   return std::clamp(2 * sysconf(_SC_LEVEL3_CACHE_SIZE), kLeast, kMost);
 }
 
+double best_seconds(Device& device, const std::function<void()>& timed) {
+  return std::ranges::min(seconds_of(device, {}, timed));
+}
+
 double copy_rate(Device& device) {
   CacheFlush copy(device);
   const double bytes = 2.0 * static_cast<double>(flush_bytes(device));
-  return bytes / median_seconds(device, {}, [&] { copy(); });
+  return bytes / best_seconds(device, [&] { copy(); });
 }
 
 double product_rate(Device& device) {
   const int64_t n = device.gpu() ? 8192 : 1536;
   const Type matrix{DType::f32, {n, n}};
   OpRun product({.name = "peak", .op = MatMul{}, .in = {matrix, matrix}}, device);
-  return product.cost().flops / median_seconds(device, {}, [&] { product.run(); });
+  return product.cost().flops / best_seconds(device, [&] { product.run(); });
 }
 
 }  // namespace
@@ -127,8 +131,9 @@ void CacheFlush::operator()() {
                      reinterpret_cast<const float*>(halves_[1]), bytes_ / sizeof(float));
 }
 
-double median_seconds(Device& device, const std::function<void()>& before,
-                      const std::function<void()>& timed, double budget) {
+std::vector<double> seconds_of(Device& device, const std::function<void()>& before,
+                               const std::function<void()>& timed) {
+  constexpr double kBudget = 0.4;
   constexpr size_t kLeast = 10, kMost = 2000;
   constexpr int kWarmUp = 3;
   for (int i = 0; i < kWarmUp; ++i) timed();
@@ -136,13 +141,13 @@ double median_seconds(Device& device, const std::function<void()>& before,
   Stopwatch watch(device);
   std::vector<double> seconds;
   const auto begin = Steady::now();
-  while (seconds.size() < kLeast || (seconds.size() < kMost && seconds_since(begin) < budget)) {
+  while (seconds.size() < kLeast || (seconds.size() < kMost && seconds_since(begin) < kBudget)) {
     if (before) before();
     watch.start();
     timed();
     seconds.push_back(watch.stop());
   }
-  return median(std::move(seconds));
+  return seconds;
 }
 
 Peak::Peak(Device& device) : bytes(copy_rate(device)), flops(product_rate(device)) {}

@@ -45,10 +45,10 @@ class CacheFlush {
   std::byte* halves_[2] = {};
 };
 
-/// Median seconds of `timed`, over calls that take `budget` seconds in all with `before`, which is not timed; at least
-/// 10 and at most 2000 calls, behind 3 that are not counted.
-double median_seconds(Device& device, const std::function<void()>& before,
-                      const std::function<void()>& timed, double budget = 0.4);
+/// Seconds of each call of `timed`, over 0.4 s in all with `before`, which is not timed; at least 10 and at most 2000
+/// calls, behind 3 that are not counted.
+std::vector<double> seconds_of(Device& device, const std::function<void()>& before,
+                               const std::function<void()>& timed);
 
 /// The most that this device was seen to do, measured at first use: `device.slot<Peak>()`.
 struct Peak {

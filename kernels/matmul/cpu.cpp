@@ -37,7 +37,8 @@ void parallel_tasks(int64_t tasks, int threads, const F& f) {
 // block of rows packs B anew, so these shouldn't be thin; blocks come in even numbers, as cores do.
 Blocking blocking(const Gemm& g) {
   constexpr double kTaskFlops = 5e5, kMostTasks = 64;
-  constexpr int64_t kRows = 128, kThinRows = 16, kCols = 512, kSlices = 8, kLongK = 1024;
+  constexpr int64_t kRows = 128, kThinRows = 16, kCols = 512, kSlices = 8, kShortK = 64,
+                    kLongK = 1024;
   const auto tasks = static_cast<int64_t>(std::clamp(g.flops() / kTaskFlops, 1.0, kMostTasks));
   const int64_t wanted = ceil_div(tasks, std::max<int64_t>(1, g.count));  // of each matrix
   Blocking cut{g.m, g.n, g.k};
@@ -45,7 +46,14 @@ Blocking blocking(const Gemm& g) {
     cut.rows = round_up(ceil_div(g.m, 2 * std::max<int64_t>(1, (g.m + kRows) / (2 * kRows))), 4);
   const int64_t row_blocks = ceil_div(g.m, std::max<int64_t>(1, cut.rows));
   const int64_t col_blocks = std::min(wanted / row_blocks, (g.n + kCols / 2) / kCols);
-  if (col_blocks > 1) cut.cols = round_up(ceil_div(g.n, col_blocks), 16);
+  if (col_blocks > 1) {
+    // Over a short K writing C takes the time: as many blocks, but of whole rows.
+    const int64_t fewer_rows = round_up(ceil_div(cut.rows, col_blocks), 4);
+    if (g.k <= kShortK && fewer_rows >= kThinRows)
+      cut.rows = fewer_rows;
+    else
+      cut.cols = round_up(ceil_div(g.n, col_blocks), 16);
+  }
   if (row_blocks * std::max<int64_t>(1, col_blocks) * g.count < 4 && tasks >= 8 && g.k >= kLongK)
     cut.depth = round_up(ceil_div(g.k, kSlices), 16);
   return cut;
