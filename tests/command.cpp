@@ -114,6 +114,10 @@ Output CommandTest::run(const std::string& file, std::vector<std::string> argume
   return output;
 }
 
+bool CommandTest::has_gpu() {
+  return latent({"info", "devices"}).out.find("cuda") != std::string::npos;
+}
+
 void CommandTest::write_text(const std::string& file, const std::string& text) const {
   fs::create_directories(at(file).parent_path());
   std::ofstream(at(file), std::ios::binary) << text;

@@ -76,6 +76,8 @@ class CommandTest : public ::testing::Test {
   /// `latent run FILE ARGUMENTS...`, expected to end well.
   Output run(const std::string& file, std::vector<std::string> arguments = {},
              const Environment& environment = {});
+  /// Whether the binary has CUDA and finds a device.
+  bool has_gpu();
   /// Writes a file in the folder.
   void write_text(const std::string& file, const std::string& text) const;
   void write(const std::string& file, const TinyExperiment& experiment) const {

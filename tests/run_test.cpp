@@ -78,6 +78,9 @@ const Variant kVariants[] = {
     {"adadelta_binarized_no_validation",
      {.data = "{source: strokes, count: 300, binarize: dynamic, validation: none}",
       .train = "{examples: 3000, batch_size: 20, optimizer: adadelta, validate: 11}"}},
+    {"on_a_gpu",
+     {.device = "cuda",
+      .train = "{epochs: 12, batch_size: 16, stop: {patience: 12}, validate: 5}"}},
 };
 
 class InterruptedRun : public RunTest, public ::testing::WithParamInterface<Variant> {
@@ -113,6 +116,8 @@ INSTANTIATE_TEST_SUITE_P(, InterruptedRun, ::testing::ValuesIn(kVariants),
 
 // Five variants, killed three times each: fifteen kills.
 TEST_P(InterruptedRun, KilledAndResumedIsTheSameToTheByte) {
+  if (GetParam().experiment.device == "cuda" && !has_gpu())
+    GTEST_SKIP() << "needs a GPU and a build with CUDA";
   write("tiny.yaml", GetParam().experiment);
   run("tiny.yaml", {"--out", "whole"});
   int kills = 0;
