@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/graph/graph.h"
 
@@ -20,6 +21,7 @@ struct Build {
   bool averaged = false;  ///< parameters are their moving averages (train.ema)
   /// By address: "encoder.0" (after the activation), "encoder.0.pre" (before it), "code", "output".
   std::map<std::string, Var> taps;
+  std::vector<Var> hidden;  ///< the values of all layers but the output
 };
 
 /// What a part declares in the graph, before there is one: for tables and counts.

@@ -32,7 +32,20 @@ const RegisterLayer dense{{"dense",
                            ""},
                           make_dense};
 
+/// What the YAML asks of an output layer whose weights are not its own.
+void refuse_contradictions(const Mirrored& mirrored) {
+  if (!mirrored.given) return;
+  const Value &init = mirrored.given->option("init"), &freeze = mirrored.given->option("freeze");
+  if (!init.is("default"))
+    throw error_at(init.mark(), "model.output.init",
+                   "the decoder is tied: its weights begin as the encoder's");
+  if (mirrored.tie == Tie::weights && freeze.as_bool())
+    throw error_at(freeze.mark(), "model.output.freeze",
+                   "the decoder is tied: freeze the encoder's layer");
+}
+
 Init transposed(const Init& init, int64_t rows, int64_t columns) {
+  if (!init) return {};
   return [=](HostTensor& t) {
     HostTensor source(Type{t.type.dtype, {columns, rows}});
     init(source);
@@ -59,6 +72,14 @@ Dense::Options dense_options(const Choice& choice, int64_t units, const LayerCon
   options.bias_init = bias_init(init, choice.option("bias_init").as_real(), fan, context.seed,
                                 context.path + ".bias");
   return options;
+}
+
+Dense::Options plain_options(int64_t units, const LayerContext& context) {
+  const Fan fan{elements(context.in), units};
+  const Choice init = as_choice(*context.init);
+  return {.units = units,
+          .weight_init = weight_init(init, fan, context.seed, context.path + ".weight"),
+          .bias_init = bias_init(init, 0, fan, context.seed, context.path + ".bias")};
 }
 
 Dense::Dense(const LayerContext& context, Options options, std::string name)
@@ -115,16 +136,12 @@ std::unique_ptr<Layer> Dense::adjoint(const Mirrored& mirrored) const {
   LayerContext context = context_;
   context.path = mirrored.path;
   context.in = out_;
-  Options options;
-  options.units = elements(mirrored.out);
-  options.frozen = options_.frozen;
-  options.bias = options_.bias;
+  Options options = mirrored.given ? dense_options(*mirrored.given, elements(mirrored.out), context)
+                                   : plain_options(elements(mirrored.out), context);
+  if (!mirrored.given) options.bias = options_.bias;
   if (auto* like = dynamic_cast<const Dense*>(mirrored.like))
     options.activation = like->options_.activation;
-  const Fan fan{options_.units, options.units};
-  const Choice init = as_choice(*context.init);
-  options.weight_init = weight_init(init, fan, context.seed, context.path + ".weight");
-  options.bias_init = latent::bias_init(init, 0, fan, context.seed, context.path + ".bias");
+  if (mirrored.tie != Tie::none) refuse_contradictions(mirrored);
   if (mirrored.tie == Tie::weights) options.tied_to = weight();
   if (mirrored.tie == Tie::at_start)
     options.weight_init = transposed(options_.weight_init, options.units, options_.units);

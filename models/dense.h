@@ -39,6 +39,8 @@ class Dense final : public Layer {
   Options options_;
 };
 
+/// Linear, with a bias, and weights as model.init has them.
+Dense::Options plain_options(int64_t units, const LayerContext& context);
 /// The options that every layer with weights has, read from a choice with the group "weighted".
 Dense::Options dense_options(const Choice& choice, int64_t units, const LayerContext& context);
 

@@ -28,6 +28,7 @@ struct Mirrored {
   const Layer* like =
       nullptr;  ///< the encoder's layer of that width, whose activation and bias it takes
   Tie tie = Tie::none;
+  const Choice* given = nullptr;  ///< the output layer's own options, where the YAML gives them
 };
 
 class Layer {

@@ -1,5 +1,8 @@
 #include "models/model.h"
 
+#include <optional>
+#include <set>
+
 #include "kernels/ops.h"
 #include "models/dense.h"
 #include "models/mirror.h"
@@ -29,6 +32,19 @@ Shape last_shape(const Layers& layers, const Shape& before) {
   return layers.empty() ? before : layers.back()->output_shape();
 }
 
+/// The output layer that the YAML describes; none for `auto` and `none`.
+std::optional<Choice> output_choice(const Value& output) {
+  if (output.is("auto") || output.is("none")) return std::nullopt;
+  Choice choice = as_choice(output);
+  if (choice.name != "dense")
+    throw error_at(output.mark(), "model.output", cat(choice.name, " cannot be the output layer"));
+  const Value& activation = choice.option("activation");
+  if (!activation.is("linear"))
+    throw error_at(activation.mark(), "model.output.activation",
+                   "the output layer has no activation: the likelihood's link is it");
+  return choice;
+}
+
 int64_t count(const std::vector<Parameter>& parameters) {
   int64_t n = 0;
   for (const Parameter& p : parameters) n += p.type.elements();
@@ -47,6 +63,7 @@ Model::Model(const Value& config, const Shape& row, uint64_t seed) : config_(con
   make_bottleneck(context);
   context.in = code_shape();
   make_decoder(context);
+  check_names();
   likelihood_ = make_likelihood(as_choice(config_.at("likelihood")));
 }
 
@@ -60,11 +77,11 @@ void Model::make_bottleneck(const LayerContext& context) {
 }
 
 void Model::make_decoder(LayerContext context) {
-  const Value& decoder = config_.at("decoder");
-  const bool automatic = config_.at("output").is("auto");
+  const Value &decoder = config_.at("decoder"), &output = config_.at("output");
+  const std::optional<Choice> given = output_choice(output);
   if (decoder.is(Value::Kind::list)) {
     decoder_ = make_layers(decoder, "decoder", context);
-    if (automatic && !decoder_.empty() &&
+    if (output.is("auto") && !decoder_.empty() &&
         elements(decoder_.back()->output_shape()) == elements(row_))
       throw error_at(
           decoder.mark(), "model.decoder",
@@ -74,41 +91,33 @@ void Model::make_decoder(LayerContext context) {
     std::vector<const Layer*> chain;
     for (const auto& layer : encoder_) chain.push_back(layer.get());
     if (bottleneck_) chain.push_back(bottleneck_.get());
-    MirroredDecoder mirrored = mirror(chain, row_, tie_of(as_choice(decoder)));
+    MirroredDecoder mirrored =
+        mirror(chain, row_, tie_of(as_choice(decoder)), given ? &*given : nullptr);
     decoder_ = std::move(mirrored.layers);
-    if (automatic) output_ = std::move(mirrored.output);
+    output_ = std::move(mirrored.output);
   }
   context.in = last_shape(decoder_, context.in);
-  if (!output_) output_ = make_output(context);
+  if (output.is("none")) {
+    output_ = nullptr;
+    if (elements(context.in) != elements(row_))
+      throw error_at(output.mark(), "model.output",
+                     cat("none, but the decoder ends at ", to_string(context.in), ", the data are ",
+                         to_string(row_)));
+  } else if (!output_) {
+    context.path = cat("decoder.", decoder_.size());
+    const int64_t size = elements(row_);
+    output_ = std::make_unique<Dense>(
+        context, given ? dense_options(*given, size, context) : plain_options(size, context));
+  }
 }
 
-std::unique_ptr<Layer> Model::make_output(LayerContext context) const {
-  const Value& output = config_.at("output");
-  const int64_t size = elements(row_);
-  if (output.is("none")) {
-    if (elements(context.in) == size) return nullptr;
-    throw error_at(output.mark(), "model.output",
-                   cat("none, but the decoder ends at ", to_string(context.in), ", the data are ",
-                       to_string(row_)));
-  }
-  context.path = cat("decoder.", decoder_.size());
-  if (output.is("auto")) {
-    const Fan fan{elements(context.in), size};
-    const Choice init = as_choice(*context.init);
-    return std::make_unique<Dense>(
-        context, Dense::Options{
-                     .units = size,
-                     .weight_init = weight_init(init, fan, context.seed, context.path + ".weight"),
-                     .bias_init = bias_init(init, 0, fan, context.seed, context.path + ".bias")});
-  }
-  const Choice choice = as_choice(output);
-  if (choice.name != "dense")
-    throw error_at(output.mark(), "model.output", cat(choice.name, " cannot be the output layer"));
-  const Dense::Options options = dense_options(choice, size, context);
-  if (options.activation && options.activation->name != "linear")
-    throw error_at(output.mark(), "model.output.activation",
-                   "the output layer has no activation: the likelihood's link is it");
-  return std::make_unique<Dense>(context, options);
+/// Addresses are those of one layer each.
+void Model::check_names() const {
+  std::set<std::string> taken{"bottleneck", "code", "hidden", "output"};
+  for (const Layer* layer : layers())
+    if (!layer->name().empty() && !taken.insert(layer->name()).second)
+      throw UserError(cat("model.", layer->path(), ".name: '", layer->name(),
+                          "' is already the address of another layer"));
 }
 
 const Shape& Model::code_shape() const {
@@ -117,8 +126,8 @@ const Shape& Model::code_shape() const {
 }
 
 Var Model::encode(Build& build, Var x) const {
-  for (const auto& layer : encoder_) x = layer->apply(build, x);
-  if (bottleneck_) x = bottleneck_->apply(build, x);
+  for (const auto& layer : encoder_) build.hidden.push_back(x = layer->apply(build, x));
+  if (bottleneck_) build.hidden.push_back(x = bottleneck_->apply(build, x));
   build.taps["code"] = x;
   const std::string last = bottleneck_        ? "bottleneck"
                            : encoder_.empty() ? ""
@@ -129,7 +138,10 @@ Var Model::encode(Build& build, Var x) const {
 }
 
 Var Model::decode(Build& build, Var code) const {
-  for (const auto& layer : decoder_) code = layer->apply(build, code);
+  for (const auto& layer : decoder_) {
+    code = layer->apply(build, code);
+    if (output_ || layer != decoder_.back()) build.hidden.push_back(code);
+  }
   if (output_) code = output_->apply(build, code);
   Shape shape{code.shape()[0]};
   shape.insert(shape.end(), row_.begin(), row_.end());

@@ -34,7 +34,7 @@ class Model {
  private:
   void make_bottleneck(const LayerContext& context);
   void make_decoder(LayerContext context);
-  std::unique_ptr<Layer> make_output(LayerContext context) const;
+  void check_names() const;
   std::vector<const Layer*> layers() const;
 
   Value config_;

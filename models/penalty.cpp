@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/base/spelling.h"
+#include "kernels/ops.h"
 
 namespace latent {
 namespace {
@@ -28,9 +29,11 @@ std::map<std::string, PenaltyTerm>& terms() {
   return terms;
 }
 
-Var value_at(const Value& address, const Build& build) {
+/// What `at` names: the value of one layer, or those of all hidden ones.
+std::vector<Var> values_at(const Value& address, const Build& build) {
   const std::string& name = address.as_string();
-  if (auto found = build.taps.find(name); found != build.taps.end()) return found->second;
+  if (name == "hidden" && !build.hidden.empty()) return build.hidden;
+  if (auto found = build.taps.find(name); found != build.taps.end()) return {found->second};
   std::vector<std::string> known;
   for (const auto& [tap, v] : build.taps) known.push_back(tap);
   throw error_at(address.mark(), "at",
@@ -49,7 +52,12 @@ Var penalty_term(const Choice& choice, const Build& build, const std::vector<Var
   if (found == terms().end()) throw std::logic_error(cat("penalty ", choice.name, ": has no term"));
   const Value* address = choice.options.find("at");
   Graph::Scope scope(build.graph, penalty_label(choice));
-  return found->second(choice, {build.graph, address ? value_at(*address, build) : Var{}, weights});
+  Var total;
+  for (const Var& at : address ? values_at(*address, build) : std::vector<Var>{Var{}}) {
+    const Var term = found->second(choice, {build.graph, at, weights});
+    total = total ? total + term : term;
+  }
+  return total;
 }
 
 std::string penalty_label(const Choice& choice) {

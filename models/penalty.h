@@ -26,7 +26,7 @@ struct RegisterPenalty {
   RegisterPenalty(ChoiceSpec spec, PenaltyTerm term);
 };
 
-/// The term of `choice`; throws UserError when `at` names no layer of `build`.
+/// The term of `choice`, added up over layers under `at: hidden`; throws UserError when `at` names no layer of `build`.
 Var penalty_term(const Choice& choice, const Build& build, const std::vector<Var>& weights);
 
 /// What a penalty's column is called: its label, else its name.

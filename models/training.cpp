@@ -99,6 +99,8 @@ void update_parameters(Build& build, const Model& model, const TrainingOptions& 
                        Var latch, Var step) {
   Graph& graph = build.graph;
   const std::vector<Var> parameters = trained(model, build);
+  if (parameters.empty())
+    throw UserError("model: every layer has `freeze: true`, so there is nothing to train");
   const std::vector<Var> gradients = gradient(loss, parameters);
   const FlatLayout layout = graph.layout(kParameters);
   const Var p = graph.flat(kParameters);

@@ -50,7 +50,8 @@ std::vector<Case> cases() {
   for (const std::string& name : built(Family::penalty)) {
     std::vector<std::string> places{""};
     if (has_option(Family::penalty, name, "at"))
-      places = {"at: code, ", "at: encoder.0, ", "at: encoder.0.pre, ", "at: decoder.0, "};
+      places = {"at: code, ", "at: encoder.0, ", "at: encoder.0.pre, ", "at: decoder.0, ",
+                "at: hidden, "};
     for (const std::string& at : places)
       all.push_back(
           {cat("penalty.", name, ".", at), cat(encoder, code, "likelihood: bce, penalties: [{",
