@@ -2,8 +2,6 @@
 
 #include <list>
 
-#include "kernels/loss/loss.h"
-
 namespace latent {
 namespace {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/graph/op.h"
 
@@ -19,5 +20,8 @@ struct LossFamily {
 void register_loss(LossFamily family);
 /// The family whose `forward` equals op, or nullptr.
 const LossFamily* loss_of_forward(const AnyOp& op);
+
+/// Throws the op's error unless o and x are reals of one type [rows, ...].
+void require_loss_types(std::string_view op, Types in, const Type& o, const Type& x);
 
 }  // namespace latent

@@ -45,9 +45,6 @@ LossRows loss_rows(const Type& o) {
   return r;
 }
 
-/// Throws the op's error unless o and x are reals of one type [rows, ...].
-void require_loss_types(std::string_view op, Types in, const Type& o, const Type& x);
-
 template <class F, class T>
 struct LossBody {
   const T *o, *x;
