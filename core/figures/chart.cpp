@@ -91,7 +91,8 @@ void draw_series(const Chart& chart, const Series& s, const Frame& frame, Surfac
 
 }  // namespace
 
-AxisScale::AxisScale(const Axis& axis, double lowest, double highest, int max_ticks) : log_(axis.log) {
+AxisScale::AxisScale(const Axis& axis, double lowest, double highest, int max_ticks)
+    : log_(axis.log) {
   low_ = log_ ? std::log10(lowest) : lowest;
   high_ = log_ ? std::log10(highest) : highest;
   if (axis.from_zero && !log_) low_ = std::min(low_, 0.0), high_ = std::max(high_, 0.0);
