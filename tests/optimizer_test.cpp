@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -187,6 +188,15 @@ TEST(Optimizers, ZeroPaddingStaysZero) {
   EXPECT_EQ(run_op(Adadelta{}, {latch, step, zero, zero, zero, zero})[0], zero);
   EXPECT_EQ(run_op(RmsProp{}, {latch, step, zero, zero, zero})[0], zero);
   EXPECT_EQ(run_op(Adagrad{}, {latch, step, zero, zero, zero})[0], zero);
+}
+
+TEST(Optimizers, MomentsEndInZeroNotInDenormals) {
+  const auto [p, g, m, v] = std::array{1.0f, 0.0f, 0x1p-126f, 0x1p-100f};
+  const std::vector<HostTensor> out =
+      run_op(Adam{}, {one<uint64_t>(0), one<uint64_t>(9), one(p), one(g), one(m), one(v)});
+  EXPECT_EQ(out[0].as<float>()[0], p);
+  EXPECT_EQ(out[1].as<float>()[0], 0.0f);
+  EXPECT_GT(out[2].as<float>()[0], 0.0f);
 }
 
 TEST(Optimizers, ClipFactor) {

@@ -65,6 +65,12 @@ void update_each(Stream& stream, int64_t n, const Rule& rule) {
   }
 }
 
+/// The moments of a dead unit decay into the denormals, with which CPUs are slow: 0 instead.
+template <class T>
+LATENT_HD T without_denormals(T x) {
+  return math::select(math::abs(x) < T(0x1p-126), T(0), x);
+}
+
 /// The rule of an optimizer with N states, T their type. Its Formula has
 ///   struct Step                                   what depends on the step alone
 ///   Step begin(T lr, T t)                         lr after the schedule; t >= 1 counts this step
@@ -101,7 +107,8 @@ struct OptimizerRule {
     const T before = p[i];
     const T after = formula(before, g[i] * s.clip, now, s.formula);
     new_p[i] = math::select(s.live, after, before);
-    for (int k = 0; k < N; ++k) new_state[k][i] = math::select(s.live, now[k], old[k]);
+    for (int k = 0; k < N; ++k)
+      new_state[k][i] = math::select(s.live, without_denormals(now[k]), old[k]);
   }
 };
 
