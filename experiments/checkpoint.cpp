@@ -52,9 +52,6 @@ const std::string& metadata(const SafeTensors& file, const std::string& key,
   return found->second;
 }
 
-/// A weights file's tensors as PyTorch's names and layouts have them: ours already are.
-std::vector<Parameter> parameters_of(const Model& model) { return model.parameters(); }
-
 std::string renamed(const std::string& name,
                     const std::vector<std::pair<std::string, std::string>>& rename) {
   for (const auto& [from, to] : rename) {
@@ -68,9 +65,10 @@ std::string renamed(const std::string& name,
 
 void save_weights(const std::filesystem::path& path, const Experiment& e, const Store& store) {
   SafeTensors file;
-  for (const Parameter& p : parameters_of(*e.model)) {
+  for (const Parameter& p : e.model->parameters()) {
     const bool averaged = e.averaged() && !p.frozen;
-    file.tensors.push_back({p.name, store.read(averaged ? cat(kAverages, ".", p.name) : p.name)});
+    for (NamedTensor& t : to_file(p, store.read(averaged ? cat(kAverages, ".", p.name) : p.name)))
+      file.tensors.push_back(std::move(t));
   }
   file.tensors.push_back({names::kShift, e.data.shift});
   file.tensors.push_back({names::kScale, e.data.scale});
@@ -130,17 +128,20 @@ void load_weights(const std::filesystem::path& path, Store& store, const Model& 
   const SafeTensors file = read_safetensors(path);
   std::map<std::string, const HostTensor*> given;
   for (const auto& [name, tensor] : file.tensors) given[renamed(name, rename)] = &tensor;
-  for (const Parameter& p : parameters_of(model)) {
+  for (const Parameter& p : model.parameters()) {
     if (!store.has(p.name)) continue;  // a view without that part
-    auto found = given.find(p.name);
-    if (found == given.end())
-      throw UserError(cat(path.string(), ": has no tensor ", p.name,
-                          "; train.init.rename maps its names to ours"));
-    const HostTensor& tensor = *found->second;
-    if (tensor.type != p.type)
-      throw UserError(cat(path.string(), ": ", p.name, " is ", to_string(tensor.type),
-                          ", the model's is ", to_string(p.type)));
-    store.write(p.name, tensor);
+    std::vector<const HostTensor*> tensors;
+    for (const auto& [name, type] : file_tensors(p)) {
+      auto found = given.find(name);
+      if (found == given.end())
+        throw UserError(cat(path.string(), ": has no tensor ", name,
+                            "; train.init.rename maps its names to ours"));
+      tensors.push_back(found->second);
+      if (tensors.back()->type != type)
+        throw UserError(cat(path.string(), ": ", name, " is ", to_string(tensors.back()->type),
+                            ", the model's is ", to_string(type)));
+    }
+    store.write(p.name, from_file(p, tensors));
   }
 }
 

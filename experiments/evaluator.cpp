@@ -22,7 +22,8 @@ Evaluator::Evaluator(const Experiment& experiment, Store& store, const std::stri
   const SplitSource source = split_source(experiment, split);
   rows_ = source.rows;
   batch_ = std::min(rows_, kBatch);
-  const Graph graph = evaluation_graph(*experiment.model, source, batch_, &terms_, averaged);
+  const Graph graph =
+      evaluation_graph(*experiment.model, source, batch_, &terms_, averaged, &objective_terms_);
   program_ = std::make_unique<Program>(graph, store, options);
   upload_split(experiment, split, store);
 }
@@ -53,8 +54,7 @@ Metrics Evaluator::run(const Value::List& evaluations) {
 
 /// Terms of the objective, and bce, always; the others belong to `reconstruction`.
 bool Evaluator::reports(size_t term, bool reconstruction) const {
-  const size_t objective_terms = 1 + experiment_.model->config().at("penalties").list().size();
-  return reconstruction || term < objective_terms || terms_[term] == "bce";
+  return reconstruction || term < objective_terms_ || terms_[term] == "bce";
 }
 
 std::vector<std::string> Evaluator::names(bool reconstruction) const {

@@ -37,6 +37,7 @@ class Evaluator {
   std::string split_;
   int64_t rows_, batch_;
   std::vector<std::string> terms_;
+  size_t objective_terms_ = 0;  ///< of terms_, the first ones
   std::unique_ptr<Program> program_;
   std::vector<float> peak_;
 };

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/graph/graph.h"
+#include "core/random/philox.h"
+#include "models/file_layout.h"
 
 namespace latent {
 
@@ -16,12 +18,23 @@ inline constexpr const char* kAverages = "ema";
 
 struct Build {
   Graph& graph;
-  bool training = false;  ///< dropout acts, corruption is drawn
+  bool training = false;  ///< dropout acts, statistics are the batch's
   DType real = DType::f32;
   bool averaged = false;  ///< parameters are their moving averages (train.ema)
+  /// u64[1]: what draws are keyed with. Empty in the views, where nothing is drawn.
+  Var seed = {}, step = {};
   /// By address: "encoder.0" (after the activation), "encoder.0.pre" (before it), "code", "output".
   std::map<std::string, Var> taps;
   std::vector<Var> hidden;  ///< the values of all layers but the output
+  /// Leaf <- value at the end of a training step whose loss is finite: running statistics.
+  std::vector<std::pair<Var, Var>> updates;
+  /// Of the data set that the batch is from: what estimates on a batch weigh with.
+  int64_t rows = 0;
+
+  /// The stream of what is drawn: an evaluation has its own.
+  uint64_t stream(const std::string& name) const {
+    return stream_of(training ? name : "evaluation/" + name);
+  }
 };
 
 /// What a part declares in the graph, before there is one: for tables and counts.
@@ -29,8 +42,9 @@ struct Parameter {
   std::string name;  ///< "encoder.0.weight"
   Type type;
   Init init;
-  bool bias = false;    ///< not in weight_decay
-  bool frozen = false;  ///< `freeze: true`
+  bool bias = false;     ///< not in weight_decay
+  bool frozen = false;   ///< not trained: `freeze: true`, and running statistics
+  FileLayout file = {};  ///< in weights files, where they have it another way
 };
 
 /// The parameter's leaf.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 
+#include "core/config/resolve.h"
 #include "kernels/ops.h"
 #include "models/dense.h"
 #include "models/mirror.h"
@@ -11,16 +12,6 @@ namespace latent {
 namespace {
 
 using namespace schema;
-
-const RegisterChoice dense_bottleneck{
-    Family::bottleneck,
-    {"dense",
-     "a dense layer gives the code",
-     {required("units", integer("[1, inf)"), "length of the code")},
-     {"weighted"},
-     ""}};
-const RegisterChoice identity_bottleneck{
-    Family::bottleneck, {"identity", "the encoder's last output is the code", {}, {}, ""}};
 
 Tie tie_of(const Choice& mirror) {
   const Value& weights = mirror.option("weights");
@@ -60,20 +51,25 @@ Model::Model(const Value& config, const Shape& row, uint64_t seed) : config_(con
     config_.set("decoder", spell_out_layers(config_.at("decoder")));
   encoder_ = make_layers(config_.at("encoder"), "encoder", context);
   context.in = last_shape(encoder_, row);
-  make_bottleneck(context);
+  bottleneck_ = make_bottleneck(as_choice(config_.at("bottleneck")), context);
+  add_brought_penalty();
   context.in = code_shape();
   make_decoder(context);
   check_names();
   likelihood_ = make_likelihood(as_choice(config_.at("likelihood")));
 }
 
-void Model::make_bottleneck(const LayerContext& context) {
-  const Choice choice = as_choice(config_.at("bottleneck"));
-  if (choice.name == "identity") return;
-  LayerContext own = context;
-  own.path = "bottleneck";
-  bottleneck_ =
-      std::make_unique<Dense>(own, dense_options(choice, choice.option("units").as_int(), own));
+/// The penalty that belongs to the code, unless the YAML names it.
+void Model::add_brought_penalty() {
+  const std::string name = bottleneck_ ? bottleneck_->brings() : "";
+  if (name.empty()) return;
+  Value penalties = config_.at("penalties");
+  for (const Value& penalty : penalties.list())
+    if (as_choice(penalty).name == name) return;
+  const Option brought =
+      option("penalties", list_of(choice_of(Family::penalty)), cat("[", name, "]"), "");
+  penalties.list().push_back(resolve_default(brought, "model.penalties").list().front());
+  config_.set("penalties", std::move(penalties));
 }
 
 void Model::make_decoder(LayerContext context) {
@@ -125,16 +121,20 @@ const Shape& Model::code_shape() const {
   return encoder_.empty() ? row_ : encoder_.back()->output_shape();
 }
 
-Var Model::encode(Build& build, Var x) const {
+Code Model::encode(Build& build, Var x) const {
   for (const auto& layer : encoder_) build.hidden.push_back(x = layer->apply(build, x));
-  if (bottleneck_) build.hidden.push_back(x = bottleneck_->apply(build, x));
-  build.taps["code"] = x;
+  Code code{.value = x, .mean = x};
+  if (bottleneck_) {
+    code = bottleneck_->encode(build, x);
+    build.hidden.push_back(code.value);
+  }
+  build.taps["code"] = code.value;
   const std::string last = bottleneck_        ? "bottleneck"
                            : encoder_.empty() ? ""
                                               : encoder_.back()->path();
   if (auto pre = build.taps.find(last + ".pre"); pre != build.taps.end())
     build.taps["code.pre"] = pre->second;
-  return x;
+  return code;
 }
 
 Var Model::decode(Build& build, Var code) const {

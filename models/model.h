@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/report/layer_row.h"
-#include "models/layer.h"
+#include "models/bottleneck.h"
 #include "models/likelihood.h"
 
 namespace latent {
@@ -17,9 +17,9 @@ class Model {
   /// `config` is the resolved `model` section, `row` the shape of an example. Throws UserError naming part and reason.
   Model(const Value& config, const Shape& row, uint64_t seed);
 
-  /// x [rows, row...] -> the code [rows, code...]; leaves the tap "code".
-  Var encode(Build& build, Var x) const;
-  /// code -> what the likelihood takes [rows, row...]; leaves the tap "output".
+  /// x [rows, row...] -> the code; leaves the tap "code".
+  Code encode(Build& build, Var x) const;
+  /// code [rows, code...] -> what the likelihood takes [rows, row...]; leaves the tap "output".
   Var decode(Build& build, Var code) const;
 
   const Likelihood& likelihood() const { return *likelihood_; }
@@ -32,7 +32,7 @@ class Model {
   std::vector<LayerRow> table() const;
 
  private:
-  void make_bottleneck(const LayerContext& context);
+  void add_brought_penalty();
   void make_decoder(LayerContext context);
   void check_names() const;
   std::vector<const Layer*> layers() const;
@@ -40,8 +40,8 @@ class Model {
   Value config_;
   Shape row_;
   Layers encoder_, decoder_;
-  std::unique_ptr<Layer> bottleneck_;  ///< none: the encoder's last output is the code
-  std::unique_ptr<Layer> output_;      ///< none: the decoder's last layer is the output
+  std::unique_ptr<Bottleneck> bottleneck_;  ///< none: the encoder's last output is the code
+  std::unique_ptr<Layer> output_;           ///< none: the decoder's last layer is the output
   std::unique_ptr<Likelihood> likelihood_;
 };
 

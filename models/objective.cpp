@@ -8,15 +8,24 @@
 #include "models/penalty.h"
 
 namespace latent {
+namespace {
+
+/// [rows * samples] -> the mean over the samples [rows].
+Var over_samples(Var v, int64_t samples) {
+  return samples == 1 ? v : mean_rows(reshape(v, {-1, samples}));
+}
+
+}  // namespace
 
 Forward forward(const Model& model, Build& build, Var x, Var target, const TrainingLength* length) {
   Forward f;
   f.code = model.encode(build, x);
-  f.output = model.decode(build, f.code);
+  f.output = model.decode(build, f.code.value);
   const Likelihood& likelihood = model.likelihood();
   Graph::Scope scope(build.graph, "likelihood");
   f.mean = likelihood.mean(f.output);
-  f.terms.push_back({likelihood.term(), likelihood.rows(f.output, target),
+  f.terms.push_back({likelihood.term(),
+                     over_samples(likelihood.rows(f.output, target), f.code.samples),
                      likelihood.weight(elements(model.row_shape()))});
   std::vector<Var> weights;
   for (const Parameter& p : model.parameters())
@@ -27,8 +36,8 @@ Forward forward(const Model& model, Build& build, Var x, Var target, const Train
     if (std::ranges::find(f.terms, name, &Term::name) != f.terms.end())
       throw error_at(penalty.mark(), "model.penalties",
                      cat("two terms are called '", name, "': give one a `label`"));
-    f.terms.push_back(
-        {name, penalty_term(choice, build, weights), choice.option("weight").as_real()});
+    f.terms.push_back({name, penalty_term(choice, {build.graph, build, model, f.code, x, weights}),
+                       choice.option("weight").as_real()});
     if (length)
       f.terms.back().schedule =
           as_schedule(choice.option("schedule"), length->steps_per_epoch, length->total_steps);

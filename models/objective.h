@@ -24,8 +24,9 @@ struct TrainingLength {
 };
 
 struct Forward {
-  Var code, output;
-  Var mean;  ///< the reconstruction, in the scaled data's space
+  Code code;
+  Var output;  ///< what the likelihood takes, a row for each sample of the code
+  Var mean;    ///< the reconstruction, in the scaled data's space
   std::vector<Term> terms;
 };
 

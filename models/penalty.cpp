@@ -47,14 +47,16 @@ RegisterPenalty::RegisterPenalty(ChoiceSpec spec, PenaltyTerm term) {
   RegisterChoice(Family::penalty, std::move(spec));
 }
 
-Var penalty_term(const Choice& choice, const Build& build, const std::vector<Var>& weights) {
+Var penalty_term(const Choice& choice, PenaltyInput in) {
   auto found = terms().find(choice.name);
   if (found == terms().end()) throw std::logic_error(cat("penalty ", choice.name, ": has no term"));
   const Value* address = choice.options.find("at");
-  Graph::Scope scope(build.graph, penalty_label(choice));
+  if (address) in.address = address->as_string();
+  Graph::Scope scope(in.graph, penalty_label(choice));
   Var total;
-  for (const Var& at : address ? values_at(*address, build) : std::vector<Var>{Var{}}) {
-    const Var term = found->second(choice, {build.graph, at, weights});
+  for (const Var& at : address ? values_at(*address, in.build) : std::vector<Var>{Var{}}) {
+    in.at = at;
+    const Var term = found->second(choice, in);
     total = total ? total + term : term;
   }
   return total;

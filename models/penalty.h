@@ -6,15 +6,20 @@
 #include <vector>
 
 #include "core/config/choice.h"
-#include "models/build.h"
+#include "models/model.h"
 
 namespace latent {
 
 /// What a penalty may look at.
 struct PenaltyInput {
   Graph& graph;
-  Var at;  ///< the value [rows, units...] that `at` names; empty for penalties without `at`
-  std::vector<Var> weights;  ///< all trained weights, without biases
+  Build& build;  ///< its seed and step key draws, its updates take running means
+  const Model& model;
+  const Code& code;
+  Var input;                      ///< what the encoder was given [rows, row...]
+  std::vector<Var> weights = {};  ///< all trained weights, without biases
+  Var at = {};  ///< the value [rows, units...] that `at` names; empty for penalties without `at`
+  std::string address = {};  ///< the name of `at`, as given; "hidden" for each of them
 };
 
 /// The term: [rows] (averaged over rows by the objective), or one value a batch ([] or [1]).
@@ -26,8 +31,8 @@ struct RegisterPenalty {
   RegisterPenalty(ChoiceSpec spec, PenaltyTerm term);
 };
 
-/// The term of `choice`, added up over layers under `at: hidden`; throws UserError when `at` names no layer of `build`.
-Var penalty_term(const Choice& choice, const Build& build, const std::vector<Var>& weights);
+/// The term of `choice`, added up over layers under `at: hidden`; throws UserError when `at` names no layer of the build.
+Var penalty_term(const Choice& choice, PenaltyInput in);
 
 /// What a penalty's column is called: its label, else its name.
 std::string penalty_label(const Choice& choice);

@@ -5,6 +5,7 @@
 #include "core/graph/autodiff.h"
 #include "kernels/ops.h"
 #include "kernels/track.h"
+#include "kernels/unless.h"
 
 namespace latent {
 namespace {
@@ -115,6 +116,8 @@ void update_parameters(Build& build, const Model& model, const TrainingOptions& 
   if (options.clip > 0) in.push_back(apply(ClipFactor{.max_norm = options.clip}, {g}));
   const std::vector<Var> out = graph.apply(options.optimizer.op, in);
   for (size_t i = 0; i < out.size(); ++i) graph.assign(leaves[i], out[i]);
+  for (const auto& [leaf, value] : build.updates)
+    graph.assign(leaf, latent::apply(Unless{}, {latch, leaf, value}));
   if (options.ema > 0) {
     build.averaged = true;
     for (const Parameter& parameter : model.parameters())
@@ -125,8 +128,21 @@ void update_parameters(Build& build, const Model& model, const TrainingOptions& 
   }
 }
 
+/// The model where nothing is drawn: what metrics and views show.
+struct Plain {
+  Var code, output, mean;
+};
+
+Plain plain(const Model& model, Build& build, Var x) {
+  Plain p;
+  p.code = model.encode(build, x).mean;
+  p.output = model.decode(build, p.code);
+  p.mean = model.likelihood().mean(p.output);
+  return p;
+}
+
 /// What evaluation adds to the objective's terms; not part of the loss.
-void add_metrics(const Model& model, const Forward& f, Var x, std::vector<Term>& terms) {
+void add_metrics(const Model& model, const Plain& f, Var x, std::vector<Term>& terms) {
   const double size = static_cast<double>(elements(model.row_shape()));
   const auto add = [&](const std::string& name, Var value) {
     if (std::ranges::find(terms, name, &Term::name) == terms.end())
@@ -152,7 +168,9 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
                      std::vector<std::string>* terms) {
   Graph graph;
   Build build{.graph = graph, .training = true, .taps = {}};
-  const Var first_step = state(graph, "step", {DType::u64, {1}});
+  const Var first_step = build.step = state(graph, "step", {DType::u64, {1}});
+  build.seed = constant(graph, names::kSeed, {DType::u64, {1}});
+  build.rows = source.rows;
   Var x;
   {
     Graph::Scope scope(graph, "data");
@@ -175,11 +193,14 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
 }
 
 Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t batch,
-                       std::vector<std::string>* terms, bool averaged_weights) {
+                       std::vector<std::string>* terms, bool averaged_weights,
+                       size_t* objective_terms) {
   Graph graph;
   Build build{.graph = graph, .averaged = averaged_weights, .taps = {}};
   const std::string prefix = source.name + ".";
-  const Var first_step = state(graph, prefix + "step", {DType::u64, {1}});
+  const Var first_step = build.step = state(graph, prefix + "step", {DType::u64, {1}});
+  build.seed = constant(graph, names::kSeed, {DType::u64, {1}});
+  build.rows = source.rows;
   Var x, real_rows;
   {
     Graph::Scope scope(graph, "data");
@@ -193,10 +214,14 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
     real_rows = apply(RowWeights{.batch = batch, .rows = source.rows}, {first_step});
   }
   const Forward f = forward(model, build, x, x);
+  // Where nothing is drawn this is the same graph again, and becomes one with it.
+  Build undrawn{.graph = graph, .averaged = averaged_weights, .taps = {}};
+  const Plain p = plain(model, undrawn, x);
   std::vector<Term> all = f.terms;
-  add_metrics(model, f, x, all);
+  if (objective_terms) *objective_terms = all.size();
+  add_metrics(model, p, x, all);
   list_names(all, terms);
-  const Var code = reshape(f.code, {batch, -1});
+  const Var code = reshape(p.code, {batch, -1});
   const Var peak = state(graph, prefix + "peak", {DType::f32, {code.shape()[1]}});
   graph.assign(peak, max_cols(abs(code), peak));
   keep_books(graph, all, counters(graph, prefix, static_cast<int>(all.size())), real_rows);
@@ -212,7 +237,7 @@ Graph view_graph(const Model& model, View view, int64_t batch) {
   const Shape& row = view == View::decoder ? model.code_shape() : model.row_shape();
   shape.insert(shape.end(), row.begin(), row.end());
   Var v = constant(graph, view_input(view), {DType::f32, shape});
-  if (view != View::decoder) v = model.encode(build, v);
+  if (view != View::decoder) v = model.encode(build, v).mean;
   if (view != View::encoder) v = model.likelihood().mean(model.decode(build, v));
   graph.output("result", v);
   return graph;

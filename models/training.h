@@ -47,10 +47,12 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
                      std::vector<std::string>* terms = nullptr);
 
 /// One batch of evaluation over a split, in order; the last batch is padded and counts its real rows alone.
+/// `terms` gets the names of the objective's terms, then those of the metrics; `objective_terms` how many the first are.
 /// Variables: "<split>.step", "<split>.latch", "<split>.sums" = [count, loss, terms..., metrics...], "<split>.peak" [code]
 /// (the largest |activation| of each unit).
 Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t batch,
-                       std::vector<std::string>* terms = nullptr, bool averaged_weights = false);
+                       std::vector<std::string>* terms = nullptr, bool averaged_weights = false,
+                       size_t* objective_terms = nullptr);
 
 enum class View { autoencoder, encoder, decoder };
 

@@ -177,7 +177,7 @@ TEST(Model, RowsOfAnyShapeAreFlattened) {
   const Problem p(m, 4, DType::f64);
   EXPECT_EQ(p.forward.output.shape(), (Shape{4, 2, 3, 1}));
   EXPECT_EQ(p.forward.mean.shape(), (Shape{4, 2, 3, 1}));
-  EXPECT_EQ(p.forward.code.shape(), (Shape{4, 3}));
+  EXPECT_EQ(p.forward.code.value.shape(), (Shape{4, 3}));
 }
 
 TEST(Freeze, IsOfTheLayerThatSaysSo) {
@@ -333,7 +333,7 @@ TEST(Addresses, EveryLayerBeforeAndBehindItsActivation) {
                          "encoder.0",  "encoder.0.pre",  "encoder.1", "encoder.1.pre",
                          "encoder.2",  "encoder.2.pre",  "first",     "first.pre",
                          "output"}));
-  EXPECT_EQ(build.taps.at("code"), f.code);
+  EXPECT_EQ(build.taps.at("code"), f.code.value);
   EXPECT_EQ(build.taps.at("output"), f.output);
   EXPECT_EQ(build.taps.at("first"), build.taps.at("encoder.0"));
   EXPECT_EQ(build.taps.at("encoder.2.pre"), build.taps.at("encoder.1"));

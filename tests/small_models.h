@@ -44,6 +44,9 @@ struct Problem {
 
   Problem(const Model& model, int64_t rows, DType real) {
     Build build{.graph = graph, .training = true, .real = real, .taps = {}};
+    build.seed = counter("seed", 7);
+    build.step = counter("step", 3);
+    build.rows = 10 * rows;
     Shape shape{rows};
     shape.insert(shape.end(), model.row_shape().begin(), model.row_shape().end());
     const Var x = constant("x", {real, shape}, 0.05, 0.95);
@@ -57,6 +60,12 @@ struct Problem {
       leaves[p.name] = value;
       if (!p.frozen) parameters.push_back(v);
     }
+    for (const auto& [name, v] : graph.variables())  // constants that parts bring
+      if (!leaves.contains(name)) {
+        HostTensor value(v.type);
+        if (v.init) v.init(value);
+        leaves[name] = value;
+      }
   }
 
   Problem(const Problem&) = delete;
@@ -67,6 +76,12 @@ struct Problem {
     leaves[name] = value;
     return graph.variable(
         {.name = name, .type = type, .role = Role::constant, .init = {}, .group = ""});
+  }
+  Var counter(const std::string& name, uint64_t value) {
+    HostTensor& tensor = leaves[name] = HostTensor(Type{DType::u64, {1}});
+    tensor.as<uint64_t>()[0] = value;
+    return graph.variable(
+        {.name = name, .type = tensor.type, .role = Role::constant, .init = {}, .group = ""});
   }
   const std::string& name_of(Var parameter) const { return graph.node(parameter).variable; }
 
