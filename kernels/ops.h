@@ -51,6 +51,7 @@ Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adj
 Var concat(std::span<const Var> parts, int axis);
 // One flat buffer; parts in the layout's order.
 Var pack(std::span<const Var> parts, const FlatLayout& layout);
+Var log_sum_exp(Var x);                // [..., n] -> [...], without overflow
 Var greater(Var x, double threshold);  // 1 where x > threshold, else 0; no gradient
 // x [rows, d], running [d] -> the larger of both [d]; no gradient.
 Var max_cols(Var x, Var running);

@@ -1,4 +1,4 @@
-// What samples cannot say of functions, structural ops and losses: known values, extremes, errors.
+// What samples cannot say of functions and structural ops: known values, extremes, errors.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,45 +7,15 @@
 #include "core/graph/autodiff.h"
 #include "core/plan/program.h"
 #include "kernels/functions.h"
-#include "kernels/loss/family.h"
 #include "kernels/ops.h"
 #include "kernels/structural/structural.h"
-#include "tests/interpreter.h"
+#include "tests/sheet.h"
 
 namespace latent {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-/// A graph on constants that are written down in the test.
-struct Sheet {
-  Graph graph;
-  Values leaves;
-
-  template <class T = float>
-  Var put(Shape shape, std::vector<T> values) {
-    const std::string name = cat("v", leaves.size());
-    leaves.emplace(name, host_tensor<T>(shape, values));
-    return graph.variable({.name = name,
-                           .type = leaves.at(name).type,
-                           .role = Role::constant,
-                           .init = {},
-                           .group = ""});
-  }
-  Var row(std::vector<float> values) {
-    const int64_t n = static_cast<int64_t>(values.size());
-    return put({n}, std::move(values));
-  }
-  template <class T = float>
-  std::vector<T> get(Var v) {
-    const HostTensor t = interpret(graph, leaves, *open_device("cpu"), std::vector{v})[0];
-    const auto values = t.as<T>();
-    return {values.begin(), values.end()};
-  }
-  /// f'(x) elementwise.
-  std::vector<float> slope(Var y, Var x) { return get(gradient(sum(y), std::vector{x})[0]); }
-};
 
 TEST(Functions, HaveTheirKnownValues) {
   Sheet s;
@@ -225,47 +195,6 @@ TEST(Structural, ComparesAndKeepsMaxima) {
   EXPECT_EQ(s.get(greater(x, 0)), (std::vector<float>{0, 0, 1, 1, 1, 1}));
   EXPECT_EQ(s.get(max_cols(x, s.row({3, 3, 3}))), (std::vector<float>{3, kInfinity, 5}));
   EXPECT_EQ(s.get(cast(s.put<uint8_t>({2}, {0, 255}), DType::f32)), (std::vector<float>{0, 255}));
-}
-
-TEST(Losses, HaveTheirKnownValues) {
-  Sheet s;
-  const Var o = s.put({2, 2}, {0, 2, -1, 0.5f}), x = s.put({2, 2}, {1, 0, 0.5f, 0.25f});
-  const auto expect = [&](Var loss, std::vector<double> want) {
-    const std::vector<float> got = s.get(loss);
-    for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-6 * (1 + want[i]));
-  };
-  const auto bce = [](double l, double p) {
-    const double q = 1 / (1 + std::exp(-l));
-    return -p * std::log(q) - (1 - p) * std::log(1 - q);
-  };
-  expect(bernoulli_nll(o, x), {bce(0, 1) + bce(2, 0), bce(-1, 0.5) + bce(0.5, 0.25)});
-  const double log_2pi = std::log(2 * std::acos(-1.0));
-  expect(gaussian_nll(o, x), {2.5 + log_2pi, 0.5 * (2.25 + 0.0625) + log_2pi});
-  expect(mean_squared_error(o, x), {2.5, 0.5 * (2.25 + 0.0625)});
-  expect(mean_absolute_error(o, x), {1.5, 0.5 * (1.5 + 0.25)});
-  EXPECT_THROW(bernoulli_nll(o, s.row({1, 0})), GraphError);
-}
-
-TEST(Losses, BernoulliIsExactFarOut) {
-  Sheet s;
-  const Var l = s.put({4, 1}, {-200, -200, 200, 200}), x = s.put({4, 1}, {0, 1, 0, 1});
-  const Var loss = bernoulli_nll(l, x);
-  const std::vector<float> nats = s.get(loss), slopes = s.slope(loss, l);
-  for (int i = 0; i < 4; ++i) {
-    EXPECT_NEAR(nats[i], (std::vector<float>{0, 200, 200, 0})[i], 1e-37);
-    EXPECT_NEAR(slopes[i], (std::vector<float>{0, -1, 1, 0})[i], 1e-37);
-  }
-}
-
-TEST(Losses, AreFoundByTheirForwardOp) {
-  Sheet s;
-  const Var o = s.put({1, 2}, {0, 2}), x = s.put({1, 2}, {1, 0});
-  const LossFamily* family = loss_of_forward(s.graph.node(bernoulli_nll(o, x)).op);
-  ASSERT_NE(family, nullptr);
-  EXPECT_EQ(family->name, "bernoulli_nll");
-  const std::vector<Var> both = s.graph.apply(family->with_gradient(0.5), {o, x});
-  EXPECT_EQ(s.get(both[0]), s.get(bernoulli_nll(o, x)));
-  EXPECT_EQ(s.get(both[1]), s.get(apply(family->gradient, {fill_like(both[0], 0.5), o, x})));
 }
 
 }  // namespace
