@@ -74,10 +74,21 @@ Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
 // x [..., in], w [out, in] (trans_w) or [in, out], b [out] or none -> [..., out]
 Var linear(Var x, Var w, Var b = {}, bool trans_w = true);
 
-// Losses (kernels/loss): prediction and target of one shape [rows, ...] -> [rows].
-Var bernoulli_nll(Var logits, Var x);   // nats, summed over elements
-Var gaussian_nll(Var mu, Var x);        // variance 1; nats, summed over elements
-Var mean_squared_error(Var y, Var x);   // mean over elements
-Var mean_absolute_error(Var y, Var x);  // mean over elements
+// Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
+// the prediction is compared with row r / samples of the target. `weight`, alike the target: what
+// each element counts, 0 for an unobserved one.
+Var bernoulli_nll(Var logits, Var x, Var weight = {});  // nats, summed over elements
+Var gaussian_nll(Var mu, Var x, Var weight = {}, double variance = 1);  // likewise
+// With a log-variance that is learned: mu and log-variance side by side in mu_logvar [rows, ..., 2],
+// or one logvar [1] of all elements.
+Var gaussian_nll_pairs(Var mu_logvar, Var x, Var weight = {});
+Var gaussian_nll_shared(Var mu, Var x, Var logvar, Var weight = {});
+Var laplace_nll(Var mu, Var x, Var weight = {}, double scale = 1);  // likewise
+Var mean_squared_error(Var y, Var x, Var weight = {});              // mean over all elements
+Var mean_absolute_error(Var y, Var x, Var weight = {});             // mean over all elements
+Var multinomial_nll(Var logits, Var x, Var weight = {});  // nats; x counts, without the coefficient
+// Weights for means over a row that leave out elements of weight 0: w elements / number of the
+// others.
+Var mean_weights(Var w);
 
 }  // namespace latent

@@ -1,20 +1,16 @@
 // Bernoulli likelihood with logits: binary cross-entropy, for data in [0, 1].
 #include "kernels/ops.h"
-#include "models/likelihood.h"
+#include "models/likelihood_options.h"
 
 namespace latent {
 namespace {
 
-using namespace schema;
-
-class Bernoulli final : public Likelihood {
+class Bernoulli final : public NegativeLogLikelihood {
  public:
-  explicit Bernoulli(bool mean_reduction) : mean_reduction_(mean_reduction) {}
+  using NegativeLogLikelihood::NegativeLogLikelihood;
 
-  std::string term() const override { return "nll"; }
-  Var rows(Var output, Var target) const override { return bernoulli_nll(output, target); }
-  double weight(int64_t elements) const override {
-    return mean_reduction_ ? 1.0 / static_cast<double>(elements) : 1.0;
+  Var sums(Build&, Var output, Var target, Var weight) const override {
+    return bernoulli_nll(output, target, weight);
   }
   Var mean(Var output) const override { return sigmoid(output); }
   bool probability() const override { return true; }
@@ -27,18 +23,14 @@ class Bernoulli final : public Likelihood {
             "]. Use `data.scale: minmax` (or `unit` for stored integers), or likelihood gaussian "
             "or mse"));
   }
-
- private:
-  bool mean_reduction_;
 };
 
-const RegisterLikelihood bernoulli{
-    {"bernoulli",
-     "binary cross-entropy with logits, for data in [0, 1]",
-     {option("reduction", words({"sum", "mean"}), "sum", "over the elements of a row")},
-     {},
-     ""},
-    [](const Choice& c) { return std::make_unique<Bernoulli>(c.option("reduction").is("mean")); }};
+const RegisterLikelihood bernoulli{{"bernoulli",
+                                    "binary cross-entropy with logits, for data in [0, 1]",
+                                    {reduction_option()},
+                                    {},
+                                    ""},
+                                   [](const Choice& c) { return std::make_unique<Bernoulli>(c); }};
 
 const RegisterLikelihood bce{
     {"bce", "bernoulli with reduction mean: what Keras and PyTorch do by default", {}, {}, ""},

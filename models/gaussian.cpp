@@ -1,89 +1,84 @@
-// Likelihoods of real data: Gaussian with variance 1, and the plain errors mse and mae.
+// Gaussian likelihood: 1/2 (log 2 pi + log v + (x - mu)^2 / v) an element, in nats. The variance v is given, or learned as
+// its logarithm: one for all elements, or one for each of them and every code, from the output layer.
 #include "kernels/ops.h"
-#include "models/likelihood.h"
+#include "models/likelihood_options.h"
 
 namespace latent {
 namespace {
 
 using namespace schema;
 
-Domain links() { return words({"identity", "sigmoid", "tanh"}); }
-
-/// The mean of the distribution from the output layer's value.
-using Link = Var (*)(Var);
-Link link_of(const Choice& choice) {
-  const Value& link = choice.option("link");
-  if (link.is("sigmoid")) return sigmoid;
-  if (link.is("tanh")) return tanh;
-  return [](Var x) { return x; };
-}
-
-/// 1/2 sum (x - mu)^2 + elements/2 log(2 pi), in nats.
-class Gaussian final : public Likelihood {
+class Gaussian final : public NegativeLogLikelihood {
  public:
-  explicit Gaussian(const Choice& choice)
-      : link_(link_of(choice)), mean_reduction_(choice.option("reduction").is("mean")) {}
-
-  std::string term() const override { return "nll"; }
-  Var rows(Var output, Var target) const override { return gaussian_nll(link_(output), target); }
-  double weight(int64_t elements) const override {
-    return mean_reduction_ ? 1.0 / static_cast<double>(elements) : 1.0;
+  explicit Gaussian(const Choice& choice) : NegativeLogLikelihood(choice), link_(link_of(choice)) {
+    variance_ = choice.option("variance").as_real();
+  }
+  Var sums(Build&, Var output, Var target, Var weight) const override {
+    return gaussian_nll(link_(output), target, weight, variance_);
   }
   Var mean(Var output) const override { return link_(output); }
 
  private:
   Link link_;
-  bool mean_reduction_;
+  double variance_;
 };
 
-/// Mean squared or mean absolute error over the elements of a row, without 1/2 and constant.
-class MeanError final : public Likelihood {
+/// One log-variance for all elements; it starts at 0.
+class GaussianLearned final : public NegativeLogLikelihood {
  public:
-  MeanError(std::string term, Link link, Var (*rows)(Var, Var))
-      : term_(std::move(term)), link_(link), rows_(rows) {}
+  explicit GaussianLearned(const Choice& choice)
+      : NegativeLogLikelihood(choice), link_(link_of(choice)) {}
 
-  std::string term() const override { return term_; }
-  Var rows(Var output, Var target) const override { return rows_(link_(output), target); }
-  double weight(int64_t) const override { return 1; }
+  Var sums(Build& build, Var output, Var target, Var weight) const override {
+    return gaussian_nll_shared(link_(output), target, leaf(build, logvar()), weight);
+  }
   Var mean(Var output) const override { return link_(output); }
+  std::vector<Parameter> parameters() const override { return {logvar()}; }
 
  private:
-  std::string term_;
+  static Parameter logvar() {
+    return {.name = "likelihood.logvar", .type = {DType::f32, {1}}, .init = {}, .bias = true};
+  }
   Link link_;
-  Var (*rows_)(Var, Var);
+};
+
+/// The output layer gives mu and log-variance of an element side by side.
+class GaussianPerElement final : public NegativeLogLikelihood {
+ public:
+  explicit GaussianPerElement(const Choice& choice)
+      : NegativeLogLikelihood(choice),
+        link_(link_of(choice)),
+        linked_(!choice.option("link").is("identity")) {}
+
+  int64_t outputs() const override { return 2; }
+  Var sums(Build&, Var output, Var target, Var weight) const override {
+    if (linked_)
+      output = concat(std::vector{link_(slice(output, 0, 0, 1)), slice(output, 0, 1, 2)}, 0);
+    return gaussian_nll_pairs(output, target, weight);
+  }
+  Var mean(Var output) const override {
+    const Shape shape(output.shape().begin(), output.shape().end() - 1);
+    return link_(reshape(slice(output, 0, 0, 1), shape));
+  }
+
+ private:
+  Link link_;
+  bool linked_;
 };
 
 const RegisterLikelihood gaussian{
     {"gaussian",
-     "1/2 (x - mu)^2 + 1/2 log(2 pi): variance 1",
-     {option("reduction", words({"sum", "mean"}), "sum", "over the elements of a row"),
-      option("link", links(), "identity", "from the output layer to mu"),
-      option("variance",
-             words({"1"}) | integer("[1, 1]") |
-                 unbuilt("the variational variants", {"learned", "per_element"}),
-             "1", "of every element")},
+     "1/2 (log 2 pi + log v + (x - mu)^2 / v), with the variance v",
+     {reduction_option(), link_option(),
+      option("variance", words({"learned", "per_element"}) | real("(0, inf)"), "1",
+             "a number; learned: one for all elements; per_element: from the output layer")},
      {},
      ""},
-    [](const Choice& c) { return std::make_unique<Gaussian>(c); }};
-
-const RegisterLikelihood mse{
-    {"mse",
-     "mean squared error over the elements, without 1/2 and constant",
-     {option("link", links(), "identity", "from the output layer to the reconstruction")},
-     {},
-     ""},
-    [](const Choice& c) {
-      return std::make_unique<MeanError>("mse", link_of(c), mean_squared_error);
-    }};
-
-const RegisterLikelihood mae{
-    {"mae",
-     "mean absolute error over the elements",
-     {option("link", links(), "identity", "from the output layer to the reconstruction")},
-     {},
-     ""},
-    [](const Choice& c) {
-      return std::make_unique<MeanError>("mae", link_of(c), mean_absolute_error);
+    [](const Choice& c) -> std::unique_ptr<Likelihood> {
+      const Value& variance = c.option("variance");
+      if (variance.is("learned")) return std::make_unique<GaussianLearned>(c);
+      if (variance.is("per_element")) return std::make_unique<GaussianPerElement>(c);
+      return std::make_unique<Gaussian>(c);
     }};
 
 }  // namespace

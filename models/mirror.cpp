@@ -45,8 +45,8 @@ std::unique_ptr<Layer> adjoint(const Block& block, const Mirrored& mirrored) {
 
 }  // namespace
 
-MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Shape& row, Tie tie,
-                       const Choice* output) {
+MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Shape& row, const Shape& out,
+                       Tie tie, const Choice* output) {
   const std::vector<Block> blocks = blocks_of(chain, row);
   if (blocks.empty())
     throw UserError(
@@ -61,7 +61,7 @@ MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Shape& row,
     for (const Layer* p : before.pointwise) decoder.layers.push_back(p->copy(path(), blocks[i].in));
   }
   decoder.output = adjoint(
-      blocks[0], {.path = path(), .out = row, .like = nullptr, .tie = tie, .given = output});
+      blocks[0], {.path = path(), .out = out, .like = nullptr, .tie = tie, .given = output});
   return decoder;
 }
 

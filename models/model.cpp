@@ -54,9 +54,9 @@ Model::Model(const Value& config, const Shape& row, uint64_t seed) : config_(con
   bottleneck_ = make_bottleneck(as_choice(config_.at("bottleneck")), context);
   add_brought_penalty();
   context.in = code_shape();
+  likelihood_ = make_likelihood(as_choice(config_.at("likelihood")));
   make_decoder(context);
   check_names();
-  likelihood_ = make_likelihood(as_choice(config_.at("likelihood")));
 }
 
 /// The penalty that belongs to the code, unless the YAML names it.
@@ -75,33 +75,39 @@ void Model::add_brought_penalty() {
 void Model::make_decoder(LayerContext context) {
   const Value &decoder = config_.at("decoder"), &output = config_.at("output");
   const std::optional<Choice> given = output_choice(output);
+  // Several values of an element lie side by side, as channels do.
+  Shape row = row_;
+  row.back() *= likelihood_->outputs();
+  const int64_t size = elements(row);
   if (decoder.is(Value::Kind::list)) {
     decoder_ = make_layers(decoder, "decoder", context);
-    if (output.is("auto") && !decoder_.empty() &&
-        elements(decoder_.back()->output_shape()) == elements(row_))
+    if (output.is("auto") && !decoder_.empty() && elements(decoder_.back()->output_shape()) == size)
       throw error_at(
           decoder.mark(), "model.decoder",
-          cat("the list already ends at the data's size ", to_string(row_),
+          cat("the list already ends at the data's size ", to_string(row),
               ": leave that layer out, or say `output: none` to have no layer behind it"));
   } else {
     std::vector<const Layer*> chain;
     for (const auto& layer : encoder_) chain.push_back(layer.get());
     if (bottleneck_) chain.push_back(bottleneck_.get());
-    MirroredDecoder mirrored =
-        mirror(chain, row_, tie_of(as_choice(decoder)), given ? &*given : nullptr);
+    const Tie tie = tie_of(as_choice(decoder));
+    if (tie != Tie::none && likelihood_->outputs() != 1)
+      throw error_at(decoder.mark(), "model.decoder",
+                     cat("tied weights give one value an element, the likelihood wants ",
+                         likelihood_->outputs(), ": use `mirror` untied, or a list"));
+    MirroredDecoder mirrored = mirror(chain, row_, row, tie, given ? &*given : nullptr);
     decoder_ = std::move(mirrored.layers);
     output_ = std::move(mirrored.output);
   }
   context.in = last_shape(decoder_, context.in);
   if (output.is("none")) {
     output_ = nullptr;
-    if (elements(context.in) != elements(row_))
+    if (elements(context.in) != size)
       throw error_at(output.mark(), "model.output",
-                     cat("none, but the decoder ends at ", to_string(context.in), ", the data are ",
-                         to_string(row_)));
+                     cat("none, but the decoder ends at ", to_string(context.in),
+                         ", the likelihood wants ", to_string(row)));
   } else if (!output_) {
     context.path = cat("decoder.", decoder_.size());
-    const int64_t size = elements(row_);
     output_ = std::make_unique<Dense>(
         context, given ? dense_options(*given, size, context) : plain_options(size, context));
   }
@@ -143,11 +149,17 @@ Var Model::decode(Build& build, Var code) const {
     if (output_ || layer != decoder_.back()) build.hidden.push_back(code);
   }
   if (output_) code = output_->apply(build, code);
-  Shape shape{code.shape()[0]};
-  shape.insert(shape.end(), row_.begin(), row_.end());
+  Shape shape = output_shape();
+  shape.insert(shape.begin(), code.shape()[0]);
   if (code.shape() != shape) code = reshape(code, shape);
   build.taps["output"] = code;
   return code;
+}
+
+Shape Model::output_shape() const {
+  Shape shape = row_;
+  if (likelihood_->outputs() > 1) shape.push_back(likelihood_->outputs());
+  return shape;
 }
 
 std::vector<const Layer*> Model::layers() const {
@@ -163,6 +175,7 @@ std::vector<Parameter> Model::parameters() const {
   std::vector<Parameter> all;
   for (const Layer* layer : layers())
     for (Parameter& p : layer->parameters()) all.push_back(std::move(p));
+  for (Parameter& p : likelihood_->parameters()) all.push_back(std::move(p));
   return all;
 }
 
@@ -175,9 +188,11 @@ std::vector<LayerRow> Model::table() const {
                     output ? "output"
                     : code ? "code"
                            : layer->path(),
-                    layer->description(), output ? row_ : layer->output_shape(),
+                    layer->description(), output ? output_shape() : layer->output_shape(),
                     count(layer->parameters())});
   }
+  if (const int64_t n = count(likelihood_->parameters()); n > 0)
+    rows.push_back({"likelihood", "likelihood", as_choice(config_.at("likelihood")).name, row_, n});
   return rows;
 }
 

@@ -19,7 +19,7 @@ class Model {
 
   /// x [rows, row...] -> the code; leaves the tap "code".
   Code encode(Build& build, Var x) const;
-  /// code [rows, code...] -> what the likelihood takes [rows, row...]; leaves the tap "output".
+  /// code [rows, code...] -> what the likelihood takes [rows, output...]; leaves the tap "output".
   Var decode(Build& build, Var code) const;
 
   const Likelihood& likelihood() const { return *likelihood_; }
@@ -27,6 +27,8 @@ class Model {
   const Value& config() const { return config_; }
   const Shape& row_shape() const { return row_; }
   const Shape& code_shape() const;
+  /// The row's, and the likelihood's values of an element behind it where there are several.
+  Shape output_shape() const;
   std::vector<Parameter> parameters() const;
   /// Its layers in order, for tables and diagrams; the first row is the input.
   std::vector<LayerRow> table() const;

@@ -17,7 +17,8 @@ Var over_samples(Var v, int64_t samples) {
 
 }  // namespace
 
-Forward forward(const Model& model, Build& build, Var x, Var target, const TrainingLength* length) {
+Forward forward(const Model& model, Build& build, Var x, Var target, const TrainingLength* length,
+                Var weight) {
   Forward f;
   f.code = model.encode(build, x);
   f.output = model.decode(build, f.code.value);
@@ -25,7 +26,7 @@ Forward forward(const Model& model, Build& build, Var x, Var target, const Train
   Graph::Scope scope(build.graph, "likelihood");
   f.mean = likelihood.mean(f.output);
   f.terms.push_back({likelihood.term(),
-                     over_samples(likelihood.rows(f.output, target), f.code.samples),
+                     over_samples(likelihood.rows(build, f.output, target, weight), f.code.samples),
                      likelihood.weight(elements(model.row_shape()))});
   std::vector<Var> weights;
   for (const Parameter& p : model.parameters())

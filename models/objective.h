@@ -30,10 +30,10 @@ struct Forward {
   std::vector<Term> terms;
 };
 
-/// x through encoder, bottleneck and decoder; the terms compare with `target`, both [rows, row...].
-/// Without a length every schedule counts as 1.
+/// x through encoder, bottleneck and decoder; the likelihood compares with `target`, both [rows, row...], each element
+/// by its `weight` where there is one. Without a length every schedule counts as 1.
 Forward forward(const Model& model, Build& build, Var x, Var target,
-                const TrainingLength* length = nullptr);
+                const TrainingLength* length = nullptr, Var weight = {});
 
 /// sum of weight x schedule(step) x mean over rows: the scalar that is minimised. `step` u64[1] counts the steps done;
 /// it may be empty where no term has a schedule.

@@ -47,6 +47,13 @@ std::vector<Case> cases() {
         all.push_back({cat("likelihood.", name, ".", link),
                        cat(encoder, code, "likelihood: {", name, ": {link: ", link, "}}")});
   }
+  for (const char* variance : {"0.3", "learned", "per_element"})
+    for (const char* link : {"identity", "sigmoid"})
+      all.push_back({cat("likelihood.gaussian.variance.", variance, ".", link),
+                     cat(encoder, code, "likelihood: {gaussian: {variance: ", variance,
+                         ", link: ", link, "}}")});
+  all.push_back(
+      {"likelihood.laplace.scale", cat(encoder, code, "likelihood: {laplace: {scale: 0.3}}")});
   for (const std::string& name : built(Family::penalty)) {
     std::vector<std::string> places{""};
     if (has_option(Family::penalty, name, "at"))

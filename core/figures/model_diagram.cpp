@@ -47,19 +47,21 @@ std::vector<std::string> lines_of(const std::string& kind) {
 class Diagram {
  public:
   explicit Diagram(const ModelFigure& model) : model_(model) {
-    if (model.layers.size() < 2) throw std::invalid_argument("figure: a model of one layer");
-    for (const auto& layer : model.layers) {
+    // The likelihood's box is drawn whether or not it has parameters.
+    std::erase_if(model_.layers, [](const LayerRow& row) { return row.part == "likelihood"; });
+    if (model_.layers.size() < 2) throw std::invalid_argument("figure: a model of one layer");
+    for (const auto& layer : model_.layers) {
       widest_ = std::max(widest_, elements(layer));
       for (const auto& line : lines_of(layer.kind))
         slot_ = std::max(slot_, text_width(line, kSmall) + 14);
       slot_ = std::max(slot_, text_width(shape_text(layer.shape), kSmall) + 12);
     }
-    const double steps = static_cast<double>(model.layers.size()) - 1;
+    const double steps = static_cast<double>(model_.layers.size()) - 1;
     slot_ = std::clamp(700 / (steps + 1.4), slot_, std::max(slot_, 150.0));
     width_ = 2 * kMargin + steps * slot_ + kBar + 53 + likelihood_width();
-    for (const auto& layer : model.layers) lines_ = std::max(lines_, lines_of(layer.kind).size());
+    for (const auto& layer : model_.layers) lines_ = std::max(lines_, lines_of(layer.kind).size());
     height_ =
-        kKinds + lines_ * 15 + 15 + 24 * std::min<double>(1, model.penalties.size()) + kMargin;
+        kKinds + lines_ * 15 + 15 + 24 * std::min<double>(1, model_.penalties.size()) + kMargin;
   }
 
   double width() const { return width_; }
@@ -144,7 +146,7 @@ class Diagram {
     page.text({kMargin + 22 + text_width("penalties", 12.5) + 24, y}, text, {.size = 12});
   }
 
-  const ModelFigure& model_;
+  ModelFigure model_;
   double widest_ = 1, slot_ = 78, width_ = 0, height_ = 0;
   size_t lines_ = 1;
 };

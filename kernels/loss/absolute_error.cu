@@ -18,11 +18,14 @@ struct AbsoluteError {
     return I == 1 ? sign : -sign;
   }
   static Var reference(Var y, Var x) { return abs(y - x); }
+  bool operator==(const AbsoluteError&) const = default;
 };
-const RegisterLoss<AbsoluteError> registered;
+const RegisterLoss<AbsoluteError> registered{AbsoluteError{}};
 
 }  // namespace
 
-Var mean_absolute_error(Var y, Var x) { return apply(RowLoss<AbsoluteError>{}, {y, x}); }
+Var mean_absolute_error(Var y, Var x, Var weight) {
+  return row_loss(AbsoluteError{}, y, x, weight);
+}
 
 }  // namespace latent

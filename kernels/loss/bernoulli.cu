@@ -22,11 +22,14 @@ struct Bernoulli {
     return I == 2 ? p : p * math::select(l > T(0), q, -q);
   }
   static Var reference(Var l, Var x) { return relu(l) - l * x + softplus(-abs(l)); }
+  bool operator==(const Bernoulli&) const = default;
 };
-const RegisterLoss<Bernoulli> registered;
+const RegisterLoss<Bernoulli> registered{Bernoulli{}};
 
 }  // namespace
 
-Var bernoulli_nll(Var logits, Var x) { return apply(RowLoss<Bernoulli>{}, {logits, x}); }
+Var bernoulli_nll(Var logits, Var x, Var weight) {
+  return row_loss(Bernoulli{}, logits, x, weight);
+}
 
 }  // namespace latent

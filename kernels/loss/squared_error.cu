@@ -18,11 +18,12 @@ struct SquaredError {
     return T(I == J ? -2 : 2);
   }
   static Var reference(Var y, Var x) { return square(y - x); }
+  bool operator==(const SquaredError&) const = default;
 };
-const RegisterLoss<SquaredError> registered;
+const RegisterLoss<SquaredError> registered{SquaredError{}};
 
 }  // namespace
 
-Var mean_squared_error(Var y, Var x) { return apply(RowLoss<SquaredError>{}, {y, x}); }
+Var mean_squared_error(Var y, Var x, Var weight) { return row_loss(SquaredError{}, y, x, weight); }
 
 }  // namespace latent
