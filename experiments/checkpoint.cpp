@@ -77,6 +77,11 @@ void save_weights(const std::filesystem::path& path, const Experiment& e, const 
                    {"latent.model", to_yaml(e.config.at("model"))},
                    {"latent.row", to_string(e.data.shape)},
                    {"latent.seed", std::to_string(e.seed)}};
+  if (e.data.targets) {
+    file.tensors.push_back({names::kTargetShift, e.data.targets->shift});
+    file.tensors.push_back({names::kTargetScale, e.data.targets->scale});
+    file.metadata["latent.target"] = to_string(e.data.targets->shape);
+  }
   write_safetensors(path, file);
 }
 
@@ -151,13 +156,21 @@ SavedModel read_saved_model(const std::filesystem::path& path) {
   saved.data = parse_yaml(metadata(file, "latent.data", path), path.string());
   saved.model = parse_yaml(metadata(file, "latent.model", path), path.string());
   saved.seed = std::stoull(metadata(file, "latent.seed", path));
-  for (const int64_t d : parse_yaml(metadata(file, "latent.row", path), path.string()).as_ints())
-    saved.row.push_back(d);
-  for (const char* name : {names::kShift, names::kScale}) {
-    const HostTensor* tensor = file.find(name);
-    if (!tensor) throw UserError(cat(path.string(), ": has no ", name));
-    (name == names::kShift ? saved.shift : saved.scale) = *tensor;
-  }
+  const auto shape = [&](const char* key) {
+    return parse_yaml(metadata(file, key, path), path.string()).as_ints();
+  };
+  const auto tensor = [&](const char* name) {
+    const HostTensor* found = file.find(name);
+    if (!found) throw UserError(cat(path.string(), ": has no ", name));
+    return *found;
+  };
+  const bool paired = file.metadata.contains("latent.target");
+  saved.row = shape("latent.row");
+  saved.target = paired ? shape("latent.target") : saved.row;
+  saved.shift = tensor(names::kShift);
+  saved.scale = tensor(names::kScale);
+  saved.target_shift = paired ? tensor(names::kTargetShift) : saved.shift;
+  saved.target_scale = paired ? tensor(names::kTargetScale) : saved.scale;
   return saved;
 }
 

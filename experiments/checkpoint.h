@@ -23,7 +23,8 @@ struct RunState {
   bool finished = false;
 };
 
-/// Parameters (their averages under `train.ema`), data.shift and data.scale; the resolved `data` and `model` as metadata.
+/// Parameters (their averages under `train.ema`), data.shift and data.scale, those of targets where there are any; the
+/// resolved `data` and `model` as metadata.
 void save_weights(const std::filesystem::path& file, const Experiment& experiment,
                   const Store& store);
 
@@ -44,8 +45,10 @@ void load_weights(const std::filesystem::path& file, Store& store, const Model& 
 /// A weights file as a model with its scaling: enough for every command.
 struct SavedModel {
   Value data, model;  ///< resolved
-  Shape row;
+  Shape row, target;  ///< of the input, and of the output
   HostTensor shift, scale;
+  HostTensor target_shift,
+      target_scale;  ///< of the output: the input's where `data.target` is none
   uint64_t seed = 0;
 };
 SavedModel read_saved_model(const std::filesystem::path& file);

@@ -43,7 +43,7 @@ HostTensor rows_in(const std::string& file, const Shape& row, bool nan_allowed) 
 /// The rows to work on, in the data's units.
 HostTensor rows_of(const ModelCommand& c, const Runner& runner) {
   const SavedModel& saved = runner.saved();
-  if (!c.data.empty()) return rows_in(c.data, saved.row, saved.data.at("missing").is("zero"));
+  if (!c.data.empty()) return rows_in(c.data, saved.row, !saved.data.at("missing").is("refuse"));
   const DataSet data = load_data(saved.data, saved.seed);
   if (data.test.type.shape[0] == 0)
     throw UserError("the run has no test rows: name a file with --data");
@@ -76,6 +76,10 @@ void evaluate_command(const ModelCommand& c, const std::vector<std::string>& ove
   // Fitted on the rows that the model was trained on, whatever it is scored on.
   e.data.shift = runner.saved().shift;
   e.data.scale = runner.saved().scale;
+  if (e.data.targets) {
+    e.data.targets->shift = runner.saved().target_shift;
+    e.data.targets->scale = runner.saved().target_scale;
+  }
   const SplitMetrics test{"test", evaluate_weights(e, runner, "test")};
   std::cout << run_footer(
       {.name = e.config.at("name").as_string(), .metrics = {&test, 1}, .report = ""});

@@ -8,7 +8,8 @@
 namespace latent {
 namespace {
 
-constexpr int64_t kBatch = 1000;  ///< rows a step of evaluation at most
+constexpr int64_t kBatch = 1000;              ///< rows a step of evaluation at most
+constexpr std::string_view kKnown = "known";  ///< share of the elements that are no missing cells
 
 void zero(Store& store, const std::string& name) {
   store.write(name, HostTensor(store.variable(name).type));
@@ -41,7 +42,8 @@ Metrics Evaluator::run(const Value::List& evaluations) {
       evaluations, [](const Value& v) { return as_choice(v).name == "reconstruction"; });
   Metrics metrics{{"loss", sums[1] / sums[0]}};
   for (size_t i = 0; i < terms_.size(); ++i)
-    if (reports(i, reconstruction)) metrics.emplace_back(terms_[i], sums[2 + i] / sums[0]);
+    if (reports(i, reconstruction))
+      metrics.emplace_back(terms_[i], sums[2 + i] / sums[0] / share(terms_[i], sums));
   if (reconstruction) add_reconstruction(metrics);
   for (const Value& value : evaluations) {
     const Choice choice = as_choice(value);
@@ -52,8 +54,16 @@ Metrics Evaluator::run(const Value::List& evaluations) {
   return metrics;
 }
 
+/// What a mean over all elements is divided by, to be one over those that are known.
+double Evaluator::share(const std::string& term, std::span<const double> sums) const {
+  const auto known = std::ranges::find(terms_, kKnown);
+  if (known == terms_.end() || (term != "bce" && term != "mse" && term != "mae")) return 1;
+  return sums[2 + static_cast<size_t>(known - terms_.begin())] / sums[0];
+}
+
 /// Terms of the objective, and bce, always; the others belong to `reconstruction`.
 bool Evaluator::reports(size_t term, bool reconstruction) const {
+  if (terms_[term] == kKnown) return false;
   return reconstruction || term < objective_terms_ || terms_[term] == "bce";
 }
 

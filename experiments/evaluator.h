@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class Evaluator {
 
  private:
   bool reports(size_t term, bool reconstruction) const;
+  double share(const std::string& term, std::span<const double> sums) const;
   void add_reconstruction(Metrics& metrics) const;
   void add_pca(int64_t rank, Metrics& metrics) const;
 

@@ -4,13 +4,42 @@
 #include <cmath>
 
 #include "core/config/schedules.h"
+#include "core/data/pca.h"
 
 namespace latent {
 namespace {
 
-const HostTensor& rows_of(const DataSet& data, const std::string& split) {
-  if (split == "train") return data.train;
-  return split == "validation" ? data.validation : data.test;
+/// What goes together of data and evaluations, before anything is trained.
+void check_data(const Experiment& e) {
+  const Value& corruption = e.config.at("model").at("corruption");
+  if (has_emphasis(corruption) && target_shape(e.data) != e.data.shape)
+    throw error_at(corruption.mark(), "model.corruption.emphasis",
+                   cat("weighs the input's elements ", to_string(e.data.shape),
+                       ", and data.target's are ", to_string(target_shape(e.data))));
+  const ValueRange range = e.data.targets ? e.data.targets->range : e.data.range;
+  e.model->likelihood().check_range(range.lo, range.hi);
+  for (const Value& evaluation : e.config.at("evaluate").list())
+    if (as_choice(evaluation).name == "pca") require_pca(e.data);
+}
+
+/// Writes rows into the blocks `prefix`0, `prefix`1, ...
+void upload_rows(const HostTensor& rows, int64_t rows_per_block, const std::string& prefix,
+                 Store& store) {
+  const int64_t n = rows.type.shape[0];
+  const size_t row_bytes = rows.bytes.size() / static_cast<size_t>(std::max<int64_t>(n, 1));
+  for (int64_t first = 0, block = 0; first < n; first += rows_per_block, ++block) {
+    const std::string name = cat(prefix, block);
+    const int64_t count = std::min(rows_per_block, n - first);
+    HostTensor part(store.variable(name).type);
+    std::copy_n(rows.bytes.data() + static_cast<size_t>(first) * row_bytes,
+                static_cast<size_t>(count) * row_bytes, part.bytes.data());
+    store.write(name, part);
+  }
+}
+
+/// Bytes have no missing cells.
+bool is_masked(const DataSet& data, const HostTensor& rows) {
+  return data.masked && rows.type.dtype != DType::u8;
 }
 
 TrainingLength length_of(const Value& train, int64_t rows, int64_t batch) {
@@ -50,13 +79,14 @@ Experiment make_experiment(const Value& config) {
   e.config = config;
   e.seed = static_cast<uint64_t>(config.at("seed").as_int());
   e.data = load_data(config.at("data"), e.seed);
-  e.model = std::make_unique<Model>(e.config.at("model"), e.data.shape, e.seed);
+  e.model =
+      std::make_unique<Model>(e.config.at("model"), e.data.shape, e.seed, target_shape(e.data));
   const Value& train = config.at("train");
   const int64_t rows = e.data.train.type.shape[0], batch = train.at("batch_size").as_int();
   if (batch > rows)
     throw error_at(train.at("batch_size").mark(), "train.batch_size",
                    cat("is ", batch, ", but the data have ", rows, " train rows"));
-  e.model->likelihood().check_range(e.data.range.lo, e.data.range.hi);
+  check_data(e);
   e.training = training_options(config);
   e.length = e.training.length = length_of(train, rows, batch);
   e.training.optimizer = make_optimizer(
@@ -71,34 +101,44 @@ Experiment make_experiment(const Value& config) {
 }
 
 SplitSource split_source(const Experiment& e, const std::string& split) {
-  const HostTensor& rows = rows_of(e.data, split);
+  const HostTensor& rows = split_of(e.data, split);
   const int64_t n = rows.type.shape[0];
-  return {.name = split,
-          .stored = rows.type.dtype,
-          .rows = n,
-          .rows_per_block = rows_per_block(rows.type.dtype, e.data.shape, n),
-          .scale_size = e.data.shift.type.elements(),
-          .dynamic_binarize = e.config.at("data").at("binarize").is("dynamic")};
+  SplitSource source{.name = split,
+                     .stored = rows.type.dtype,
+                     .rows = n,
+                     .rows_per_block = rows_per_block(rows.type.dtype, e.data.shape, n),
+                     .scale_size = e.data.shift.type.elements(),
+                     .dynamic_binarize = e.config.at("data").at("binarize").is("dynamic"),
+                     .masked = is_masked(e.data, rows)};
+  // The ends of [0, 1] are known, whatever the train rows reach; others are theirs.
+  if (e.data.range.lo < 0 || e.data.range.hi > 1) {
+    source.lo = static_cast<float>(e.data.range.lo);
+    source.hi = static_cast<float>(e.data.range.hi);
+  }
+  if (e.data.targets) {
+    const HostTensor& targets = targets_of(e.data, split);
+    const DType stored = targets.type.dtype;
+    source.targets = {.stored = stored,
+                      .rows_per_block = rows_per_block(stored, e.data.targets->shape, n),
+                      .scale_size = e.data.targets->shift.type.elements(),
+                      .masked = is_masked(e.data, targets)};
+  }
+  return source;
 }
 
 void upload_split(const Experiment& e, const std::string& split, Store& store) {
-  const HostTensor& rows = rows_of(e.data, split);
   const SplitSource source = split_source(e, split);
   HostTensor seed(Type{DType::u64, {1}});
   seed.as<uint64_t>()[0] = e.seed;
   store.write(names::kSeed, seed);
   store.write(names::kShift, e.data.shift);
   store.write(names::kScale, e.data.scale);
-  const size_t row_bytes =
-      rows.bytes.size() / static_cast<size_t>(std::max<int64_t>(source.rows, 1));
-  for (int64_t first = 0, block = 0; first < source.rows; first += source.rows_per_block, ++block) {
-    const std::string name = cat("data.", split, ".", block);
-    const int64_t n = std::min(source.rows_per_block, source.rows - first);
-    HostTensor part(store.variable(name).type);
-    std::copy_n(rows.bytes.data() + static_cast<size_t>(first) * row_bytes,
-                static_cast<size_t>(n) * row_bytes, part.bytes.data());
-    store.write(name, part);
-  }
+  const std::string prefix = cat("data.", split, ".");
+  upload_rows(split_of(e.data, split), source.rows_per_block, prefix, store);
+  if (!e.data.targets) return;
+  store.write(names::kTargetShift, e.data.targets->shift);
+  store.write(names::kTargetScale, e.data.targets->scale);
+  upload_rows(targets_of(e.data, split), source.targets->rows_per_block, prefix + "target.", store);
 }
 
 }  // namespace latent

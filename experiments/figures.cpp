@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/config/resolve.h"
+#include "core/data/moments.h"
 #include "core/data/pca.h"
 #include "models/penalty.h"
 
@@ -19,6 +20,13 @@ const RegisterChoice reconstructions_choice{
     Family::figure,
     {"reconstructions",
      "originals over reconstructions",
+     {option("count", integer("[1, 100]"), "10", "examples shown")},
+     {},
+     ""}};
+const RegisterChoice denoised_choice{
+    Family::figure,
+    {"denoised",
+     "what the encoder is given, what the model makes of it, and what it should have been",
      {option("count", integer("[1, 100]"), "10", "examples shown")},
      {},
      ""}};
@@ -81,6 +89,7 @@ class Drawer {
   void draw_automatic() {
     for (const char* name : {"model", "curves", "reconstructions", "codes", "units"})
       draw_default(name);
+    if (is_denoised()) draw_default("denoised");
     if (is_picture() && !first_weight().empty()) draw_default("filters");
     if (units_ == 2) draw_default("latents");
     if (has_pca()) draw_default("spectrum");
@@ -98,6 +107,8 @@ class Drawer {
       draw_curves();
     } else if (c.name == "reconstructions") {
       draw_reconstructed(c.option("count").as_int());
+    } else if (c.name == "denoised") {
+      draw_denoised(c.option("count").as_int());
     } else if (c.name == "codes") {
       draw_code_images(c.option("shape"));
     } else if (c.name == "units") {
@@ -140,10 +151,54 @@ class Drawer {
   }
 
   void draw_reconstructed(int64_t count) {
-    const HostTensor originals = head(rows_, count);
-    const HostTensor reconstructed = runner_.run(View::autoencoder, originals);
-    add("reconstructions", "Reconstructions", "Test rows over what the model makes of them.",
+    const HostTensor originals = targets(count);
+    const HostTensor reconstructed = runner_.run(View::autoencoder, head(rows_, count));
+    add("reconstructions", "Reconstructions",
+        cat(e_.data.targets ? "Targets of test rows" : "Test rows",
+            " over what the model makes of them."),
         draw_reconstructions(as_rows(originals), as_rows(reconstructed), static_cast<int>(count)));
+  }
+
+  /// Noisy over denoised over clean.
+  void draw_denoised(int64_t count) {
+    if (!is_denoised())
+      throw UserError(
+          "figures: denoised: the model has no corruption, and the data no targets of the rows' "
+          "shape");
+    const HostTensor clean = targets(count), noisy = corrupted(head(rows_, count));
+    const HostTensor denoised = runner_.run(View::autoencoder, noisy);
+    const ExampleSet sets[] = {
+        {"noisy", as_rows(noisy)}, {"denoised", as_rows(denoised)}, {"clean", as_rows(clean)}};
+    add("denoised", "Denoised",
+        "Test rows as the encoder is given them, what the model makes of them, and what it should.",
+        draw_examples(sets, static_cast<int>(count)));
+  }
+
+  /// What the output should match, scaled; of the rows that `rows_` begins with.
+  HostTensor targets(int64_t count) const {
+    if (!e_.data.targets) return head(rows_, count);
+    const char* split = e_.data.test.type.shape[0] > 0 ? "test" : "train";
+    HostTensor t = head(targets_of(e_.data, split), count);
+    const std::vector<float> values =
+        scaled_rows(t, 0, t.type.shape[0], e_.data.targets->shift, e_.data.targets->scale);
+    t = HostTensor({DType::f32, t.type.shape});
+    std::ranges::transform(values, t.as<float>().begin(),
+                           [](float v) { return std::isnan(v) ? 0 : v; });
+    return t;
+  }
+
+  /// As the validation and test objectives corrupt them.
+  HostTensor corrupted(HostTensor rows) {
+    if (!has_corruption(e_.config.at("model").at("corruption"))) return rows;
+    Store& store = runner_.store();
+    Program program(corruption_graph(*e_.model, split_source(e_, "test"), rows.type.shape[0]),
+                    store);
+    HostTensor seed(Type{DType::u64, {1}});
+    seed.as<uint64_t>()[0] = e_.seed;
+    store.write(names::kSeed, seed);
+    store.write("corruption.input", rows);
+    program.run();
+    return program.output("result");
   }
 
   void draw_code_images(const Value& shape) {
@@ -216,6 +271,10 @@ class Drawer {
       if (peak[u] == 0) dead_.push_back(u);
   }
 
+  bool is_denoised() const {
+    if (e_.data.targets) return target_shape(e_.data) == e_.data.shape;
+    return has_corruption(e_.config.at("model").at("corruption"));
+  }
   bool is_picture() const { return e_.data.shape.size() == 3; }
   bool has_pca() const {
     return std::ranges::any_of(e_.config.at("evaluate").list(),

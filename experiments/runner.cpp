@@ -12,9 +12,10 @@ constexpr int64_t kBatch = 256;
 
 /// f(value, shift, scale) of every element; shift and scale have one value, or one for each element of a row.
 template <class F>
-HostTensor map_scaled(const HostTensor& rows, const SavedModel& saved, F f) {
+HostTensor map_scaled(const HostTensor& rows, const HostTensor& by_shift,
+                      const HostTensor& by_scale, F f) {
   HostTensor out = rows;
-  const auto shift = saved.shift.as<float>(), scale = saved.scale.as<float>();
+  const auto shift = by_shift.as<float>(), scale = by_scale.as<float>();
   const auto values = out.as<float>();
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = f(values[i], shift[i % shift.size()], scale[i % scale.size()]);
@@ -25,7 +26,7 @@ HostTensor map_scaled(const HostTensor& rows, const SavedModel& saved, F f) {
 
 Runner::Runner(const std::filesystem::path& weights, std::shared_ptr<Device> device)
     : saved_(read_saved_model(weights)),
-      model_(std::make_unique<Model>(saved_.model, saved_.row, saved_.seed)),
+      model_(std::make_unique<Model>(saved_.model, saved_.row, saved_.seed, saved_.target)),
       store_(std::move(device)),
       file_(weights) {
   store_.declare(view_graph(*model_, View::autoencoder, kBatch));
@@ -41,14 +42,14 @@ HostTensor Runner::scaled(const HostTensor& rows) const {
   x.type.shape = saved_.row;
   x.type.shape.insert(x.type.shape.begin(), n);
   // A missing value scales to 0.
-  const bool zero = saved_.data.at("missing").is("zero");
-  return map_scaled(x, saved_, [&](float v, float shift, float scale) {
+  const bool zero = !saved_.data.at("missing").is("refuse");
+  return map_scaled(x, saved_.shift, saved_.scale, [&](float v, float shift, float scale) {
     return zero && std::isnan(v) ? 0 : (v - shift) * scale;
   });
 }
 
 HostTensor Runner::in_units(const HostTensor& rows) const {
-  return map_scaled(rows, saved_,
+  return map_scaled(rows, saved_.target_shift, saved_.target_scale,
                     [](float v, float shift, float scale) { return v / scale + shift; });
 }
 
@@ -61,7 +62,7 @@ HostTensor Runner::run(View view, const HostTensor& rows) {
                         to_string(in)));
   auto& program = programs_[static_cast<int>(view)];
   if (!program) program = std::make_unique<Program>(view_graph(*model_, view, kBatch), store_);
-  Shape shape = view == View::encoder ? model_->code_shape() : saved_.row;
+  Shape shape = view == View::encoder ? model_->code_shape() : saved_.target;
   shape.insert(shape.begin(), n);
   HostTensor result(Type{DType::f32, shape});
   const std::string input = view_input(view);

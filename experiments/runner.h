@@ -21,7 +21,7 @@ class Runner {
   /// Rows in the data's units (any dtype, [rows, ...] with the row's number of elements) -> scaled f32 [rows, row...].
   /// Throws UserError where the rows do not fit the model.
   HostTensor scaled(const HostTensor& rows) const;
-  /// The inverse, for reconstructions.
+  /// The inverse, for reconstructions: in the units of what the output matches.
   HostTensor in_units(const HostTensor& scaled) const;
 
   /// Scaled rows -> codes [rows, code...]; codes -> means; scaled rows -> means. Throws UserError on another width.

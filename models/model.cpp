@@ -5,6 +5,7 @@
 
 #include "core/config/resolve.h"
 #include "kernels/ops.h"
+#include "models/corruption.h"
 #include "models/dense.h"
 #include "models/mirror.h"
 
@@ -44,7 +45,9 @@ int64_t count(const std::vector<Parameter>& parameters) {
 
 }  // namespace
 
-Model::Model(const Value& config, const Shape& row, uint64_t seed) : config_(config), row_(row) {
+Model::Model(const Value& config, const Shape& row, uint64_t seed, const Shape& target)
+    : config_(config), row_(row), target_(target.empty() ? row : target) {
+  check_corruptions(config_.at("corruption"));
   LayerContext context{.path = "", .in = row, .seed = seed, .init = &config_.at("init")};
   config_.set("encoder", spell_out_layers(config_.at("encoder")));
   if (config_.at("decoder").is(Value::Kind::list))
@@ -76,7 +79,7 @@ void Model::make_decoder(LayerContext context) {
   const Value &decoder = config_.at("decoder"), &output = config_.at("output");
   const std::optional<Choice> given = output_choice(output);
   // Several values of an element lie side by side, as channels do.
-  Shape row = row_;
+  Shape row = target_;
   row.back() *= likelihood_->outputs();
   const int64_t size = elements(row);
   if (decoder.is(Value::Kind::list)) {
@@ -95,9 +98,12 @@ void Model::make_decoder(LayerContext context) {
       throw error_at(decoder.mark(), "model.decoder",
                      cat("tied weights give one value an element, the likelihood wants ",
                          likelihood_->outputs(), ": use `mirror` untied, or a list"));
-    MirroredDecoder mirrored = mirror(chain, row_, row, tie, given ? &*given : nullptr);
+    const bool comes_back = target_ == row_;
+    MirroredDecoder mirrored =
+        mirror(chain, row_, comes_back ? row : row_, tie, given ? &*given : nullptr);
     decoder_ = std::move(mirrored.layers);
-    output_ = std::move(mirrored.output);
+    // Another shape than the input's needs a layer of its own.
+    if (comes_back) output_ = std::move(mirrored.output);
   }
   context.in = last_shape(decoder_, context.in);
   if (output.is("none")) {
@@ -157,7 +163,7 @@ Var Model::decode(Build& build, Var code) const {
 }
 
 Shape Model::output_shape() const {
-  Shape shape = row_;
+  Shape shape = target_;
   if (likelihood_->outputs() > 1) shape.push_back(likelihood_->outputs());
   return shape;
 }
@@ -192,7 +198,8 @@ std::vector<LayerRow> Model::table() const {
                     count(layer->parameters())});
   }
   if (const int64_t n = count(likelihood_->parameters()); n > 0)
-    rows.push_back({"likelihood", "likelihood", as_choice(config_.at("likelihood")).name, row_, n});
+    rows.push_back(
+        {"likelihood", "likelihood", as_choice(config_.at("likelihood")).name, target_, n});
   return rows;
 }
 

@@ -14,8 +14,9 @@ namespace latent {
 
 class Model {
  public:
-  /// `config` is the resolved `model` section, `row` the shape of an example. Throws UserError naming part and reason.
-  Model(const Value& config, const Shape& row, uint64_t seed);
+  /// `config` is the resolved `model` section, `row` the shape of an example, `target` that of what the output must
+  /// match where it is not the example. Throws UserError naming part and reason.
+  Model(const Value& config, const Shape& row, uint64_t seed, const Shape& target = {});
 
   /// x [rows, row...] -> the code; leaves the tap "code".
   Code encode(Build& build, Var x) const;
@@ -26,6 +27,7 @@ class Model {
   /// `bce`, `bernoulli`...: the likelihood's name in the configuration.
   const Value& config() const { return config_; }
   const Shape& row_shape() const { return row_; }
+  const Shape& target_shape() const { return target_; }
   const Shape& code_shape() const;
   /// The row's, and the likelihood's values of an element behind it where there are several.
   Shape output_shape() const;
@@ -40,7 +42,7 @@ class Model {
   std::vector<const Layer*> layers() const;
 
   Value config_;
-  Shape row_;
+  Shape row_, target_;
   Layers encoder_, decoder_;
   std::unique_ptr<Bottleneck> bottleneck_;  ///< none: the encoder's last output is the code
   std::unique_ptr<Layer> output_;           ///< none: the decoder's last layer is the output

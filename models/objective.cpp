@@ -27,7 +27,7 @@ Forward forward(const Model& model, Build& build, Var x, Var target, const Train
   f.mean = likelihood.mean(f.output);
   f.terms.push_back({likelihood.term(),
                      over_samples(likelihood.rows(build, f.output, target, weight), f.code.samples),
-                     likelihood.weight(elements(model.row_shape()))});
+                     likelihood.weight(elements(model.target_shape()))});
   std::vector<Var> weights;
   for (const Parameter& p : model.parameters())
     if (!p.bias && !p.frozen) weights.push_back(leaf(build, p));

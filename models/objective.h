@@ -30,8 +30,8 @@ struct Forward {
   std::vector<Term> terms;
 };
 
-/// x through encoder, bottleneck and decoder; the likelihood compares with `target`, both [rows, row...], each element
-/// by its `weight` where there is one. Without a length every schedule counts as 1.
+/// x [rows, row...] through encoder, bottleneck and decoder; the likelihood compares with `target` [rows, target...],
+/// each element by its `weight` where there is one. Without a length every schedule counts as 1.
 Forward forward(const Model& model, Build& build, Var x, Var target,
                 const TrainingLength* length = nullptr, Var weight = {});
 

@@ -10,8 +10,6 @@
 namespace latent {
 namespace {
 
-constexpr int64_t kBlockBytes = int64_t{256} << 20;
-
 Var state(Graph& graph, const std::string& name, Type type, Init init = {}) {
   return graph.variable(
       {.name = name, .type = std::move(type), .role = Role::state, .init = init, .group = ""});
@@ -20,20 +18,6 @@ Var state(Graph& graph, const std::string& name, Type type, Init init = {}) {
 Var constant(Graph& graph, const std::string& name, Type type) {
   return graph.variable(
       {.name = name, .type = std::move(type), .role = Role::constant, .init = {}, .group = ""});
-}
-
-/// Inputs of a gather: seed, step, shift, scale and the split's blocks.
-std::vector<Var> gather_inputs(Graph& graph, const SplitSource& source, const Shape& row,
-                               Var step) {
-  const Type scale{DType::f32, {source.scale_size}};
-  std::vector<Var> in{constant(graph, names::kSeed, {DType::u64, {1}}), step,
-                      constant(graph, names::kShift, scale), constant(graph, names::kScale, scale)};
-  for (int64_t first = 0, block = 0; first < source.rows; first += source.rows_per_block, ++block) {
-    Shape shape{std::min(source.rows_per_block, source.rows - first)};
-    shape.insert(shape.end(), row.begin(), row.end());
-    in.push_back(constant(graph, cat("data.", source.name, ".", block), {source.stored, shape}));
-  }
-  return in;
 }
 
 struct Counters {
@@ -141,28 +125,33 @@ Plain plain(const Model& model, Build& build, Var x) {
   return p;
 }
 
-/// What evaluation adds to the objective's terms; not part of the loss.
-void add_metrics(const Model& model, const Plain& f, Var x, std::vector<Term>& terms) {
-  const double size = static_cast<double>(elements(model.row_shape()));
+/// A term that is called like a metric, where the two are different numbers: its input is drawn, or its elements are
+/// weighted.
+std::string objective_name(const std::string& term) {
+  return term == "mse" || term == "mae" ? cat("objective.", term) : term;
+}
+
+/// What evaluation adds to the objective's terms; not part of the loss. Means over elements are sums over the known ones
+/// by all of them, and `known` is the share that they have to be divided by.
+void add_metrics(const Model& model, const Plain& f, const Batch& batch, std::vector<Term>& terms) {
+  const double size = static_cast<double>(elements(model.target_shape()));
   const auto add = [&](const std::string& name, Var value) {
     if (std::ranges::find(terms, name, &Term::name) == terms.end())
       terms.push_back({name, value, 0});
   };
-  if (model.likelihood().probability()) add("bce", bernoulli_nll(f.output, x) * (1 / size));
-  const Var squared = sum_rows(square(f.mean - x));
+  const Var x = batch.target, known = batch.known;
+  const auto over_known = [&](Var each) { return sum_rows(known ? known * each : each); };
+  if (model.likelihood().probability()) add("bce", bernoulli_nll(f.output, x, known) * (1 / size));
+  const Var squared = over_known(square(f.mean - x));
   add("sse", squared);
   add("mse", squared * (1 / size));
-  add("mae", mean_absolute_error(f.mean, x));
+  add("mae", mean_absolute_error(f.mean, x, known));
   add("code_mean", mean_rows(f.code));
   add("l0", sum_rows(greater(abs(f.code), 0)));
+  if (known) add("known", mean_rows(known));
 }
 
 }  // namespace
-
-int64_t rows_per_block(DType stored, const Shape& row, int64_t rows) {
-  const int64_t bytes = std::max<int64_t>(1, elements(row) * static_cast<int64_t>(size_of(stored)));
-  return std::clamp<int64_t>(kBlockBytes / bytes, 1, std::max<int64_t>(rows, 1));
-}
 
 Graph training_graph(const Model& model, const SplitSource& source, const TrainingOptions& options,
                      std::vector<std::string>* terms) {
@@ -171,19 +160,14 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
   const Var first_step = build.step = state(graph, "step", {DType::u64, {1}});
   build.seed = constant(graph, names::kSeed, {DType::u64, {1}});
   build.rows = source.rows;
-  Var x;
-  {
-    Graph::Scope scope(graph, "data");
-    const Gather gather{
-        .batch = options.batch,
-        .rows = source.rows,
-        .rows_per_block = source.rows_per_block,
-        .shuffle = options.shuffle,
-        .tail = options.drop_tail ? Gather::Tail::drop : Gather::Tail::wrap,
-        .binarize = source.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none};
-    x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
-  }
-  const Forward f = forward(model, build, x, x, &options.length);
+  const Batch batch = gather_batch(
+      build, model, source,
+      {.batch = options.batch,
+       .shuffle = options.shuffle,
+       .tail = options.drop_tail ? Gather::Tail::drop : Gather::Tail::wrap,
+       .binarize = source.dynamic_binarize ? Gather::Binarize::dynamic : Gather::Binarize::none},
+      &options.length);
+  const Forward f = forward(model, build, batch.input, batch.target, &options.length, batch.weight);
   list_names(f.terms, terms);
   const Var loss = objective(f.terms, first_step);
   const Counters c = counters(graph, "", static_cast<int>(f.terms.size()));
@@ -201,25 +185,21 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
   const Var first_step = build.step = state(graph, prefix + "step", {DType::u64, {1}});
   build.seed = constant(graph, names::kSeed, {DType::u64, {1}});
   build.rows = source.rows;
-  Var x, real_rows;
-  {
-    Graph::Scope scope(graph, "data");
-    const Gather gather{
-        .batch = batch,
-        .rows = source.rows,
-        .rows_per_block = source.rows_per_block,
-        .sequential = true,
-        .binarize = source.dynamic_binarize ? Gather::Binarize::fixed : Gather::Binarize::none};
-    x = latent::apply(gather, gather_inputs(graph, source, model.row_shape(), first_step));
-    real_rows = apply(RowWeights{.batch = batch, .rows = source.rows}, {first_step});
-  }
-  const Forward f = forward(model, build, x, x);
+  const Batch b = gather_batch(
+      build, model, source,
+      {.batch = batch,
+       .sequential = true,
+       .binarize = source.dynamic_binarize ? Gather::Binarize::fixed : Gather::Binarize::none});
+  const Var real_rows = apply(RowWeights{.batch = batch, .rows = source.rows}, {first_step});
+  const Forward f = forward(model, build, b.input, b.target, nullptr, b.weight);
   // Where nothing is drawn this is the same graph again, and becomes one with it.
   Build undrawn{.graph = graph, .averaged = averaged_weights, .taps = {}};
-  const Plain p = plain(model, undrawn, x);
+  const Plain p = plain(model, undrawn, b.clean);
   std::vector<Term> all = f.terms;
   if (objective_terms) *objective_terms = all.size();
-  add_metrics(model, p, x, all);
+  if (b.input != b.clean || b.weight || f.code.logvar)
+    all.front().name = objective_name(all.front().name);
+  add_metrics(model, p, b, all);
   list_names(all, terms);
   const Var code = reshape(p.code, {batch, -1});
   const Var peak = state(graph, prefix + "peak", {DType::f32, {code.shape()[1]}});

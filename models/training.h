@@ -4,32 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/data/gather.h"
 #include "kernels/optimizer/optimizer.h"
-#include "models/objective.h"
+#include "models/batch.h"
 
 namespace latent {
-
-/// Names of variables that are not parameters.
-namespace names {
-inline constexpr const char* kSeed = "seed";
-inline constexpr const char* kShift = "data.shift";
-inline constexpr const char* kScale = "data.scale";
-}  // namespace names
-
-/// A split as it lies on the device: blocks of rows as stored, scaled as they are gathered.
-struct SplitSource {
-  std::string name;  ///< "train"; blocks are "data.train.0", ...
-  DType stored = DType::u8;
-  int64_t rows = 0;
-  int64_t rows_per_block = 0;
-  int64_t scale_size = 1;  ///< elements of shift and scale: 1, or one a feature
-  /// Values become 0 or 1, drawn with their probability: anew at each presentation in training, once a row in evaluation.
-  bool dynamic_binarize = false;
-};
-
-/// How many rows of `row` lie in one block: at most 256 MiB.
-int64_t rows_per_block(DType stored, const Shape& row, int64_t rows);
 
 struct TrainingOptions {
   int64_t batch = 256;

@@ -263,8 +263,37 @@ TEST_F(BadInputTest, NaNInTheData) {
   };
   write("tiny.yaml", experiment(""));
   expect_run_refused("tiny.yaml", {"rows.npy", "row 17, column 2", "NaN", "data.missing"});
-  write("tiny.yaml", experiment(", missing: zero"));
-  run("tiny.yaml");
+  for (const char* missing : {"zero", "mask"}) {
+    write("tiny.yaml", experiment(cat(", missing: ", missing).c_str()));
+    run("tiny.yaml", {"--out", missing});
+  }
+  write("pca.yaml", {.data = "{source: npy, path: rows.npy, missing: mask}",
+                     .model = "{bottleneck: {dense: 2}, likelihood: mse}",
+                     .train = "{epochs: 1, batch_size: 5}",
+                     .rest = "evaluate: [pca]\n"});
+  expect_run_refused("pca.yaml", {"pca", "data.missing"});
+}
+
+TEST_F(BadInputTest, TargetsAndCorruption) {
+  HostTensor rows(Type{DType::f32, {40, 3}});
+  for (size_t i = 0; i < 120; ++i) rows.as<float>()[i] = static_cast<float>(i % 7);
+  write_rows(at("rows.npy"), rows);
+  rows.type.shape = {30, 4};
+  write_rows(at("short.npy"), rows);
+  const auto refused = [&](const char* data, const char* corruption,
+                           const std::vector<std::string>& parts) {
+    write("tiny.yaml",
+          {.data = cat("{source: npy, path: rows.npy", data, "}"),
+           .model = cat("{bottleneck: {dense: 2}, likelihood: mse, corruption: ", corruption, "}"),
+           .train = "{epochs: 1, batch_size: 5}"});
+    expect_run_refused("tiny.yaml", parts);
+  };
+  refused(", target: short.npy", "none", {"data.target", "short.npy has 30 rows, the data 40"});
+  refused(", target: gone.npy", "none", {"data.target", "gone.npy"});
+  refused(", target: y", "none", {"data.target", "`y` is no file"});
+  refused("", "{gaussian: {std: 0.1, clip: [1, 0]}}", {"tiny.yaml:", "clip", "[1, 0]"});
+  refused("", "{masking: 1}", {"tiny.yaml:", "rate", "in [0, 1)"});
+  refused("", "{masking: -0.5}", {"tiny.yaml:", "rate", "in [0, 1)"});
 }
 
 // ---- Files of a run ----------------------------------------------------------------------------------------------

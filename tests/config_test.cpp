@@ -327,8 +327,6 @@ TEST_F(ConfigTest, WhatIsNotBuiltIsRefusedAsSuch) {
       {with("table: x"), "table: tables and pages are not built yet"},
       {with("page: x"), "page: tables and pages are not built yet"},
       {with("precision: bf16"), "precision: is `bf16`, which is not built yet"},
-      {with_data(", missing: mask"), "data.missing: is `mask`, which is not built yet"},
-      {with_data(", target: noisy"), "data.target: is `noisy`, which is not built yet"},
       {with_data(", window: {length: 3}"), "data.window: is `{length: 3}`, which is not built yet"},
       {with_data(", resident: host"), "data.resident: is `host`, which is not built yet"},
       {with_data(", min_events: 5"), "data.min_events: is `5`, which is not built yet"},

@@ -225,7 +225,7 @@ TEST_F(NpzTest, StoredAndDeflated) {
     EXPECT_EQ(archive.keys(), (std::vector<std::string>{"X", "y"}));
     EXPECT_EQ(archive.at("X").as<float>()[2], 3);
     EXPECT_EQ(archive.at("y").as<int32_t>()[1], 1);
-    EXPECT_EQ(archive.only_key("y"), "X");
+    EXPECT_EQ(archive.only_key({"y"}), "X");
     expect_user_error([&] { archive.only_key(); }, "has the arrays X, y: say which one with `key`");
     expect_user_error([&] { archive.at("x"); }, "has no array `x`; it has X, y");
   }

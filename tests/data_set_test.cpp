@@ -200,6 +200,112 @@ TEST_F(DataSetTest, MissingCellsAreRefusedOrBecomeZeroAfterScaling) {
   EXPECT_EQ(values(data.train), (std::vector<float>{1, 2, 3, 4, 5, 4, 3, 6}));
 }
 
+TEST_F(DataSetTest, MaskedCellsStayAndStatisticsAreThoseOfTheOthers) {
+  const std::string path = write("m.csv", "a,b\n1,2\n,4\n5,nan\n3,6\n");
+  const std::string section =
+      "source: csv, path: " + path + ", test: train, validation: none, missing: mask, scale: ";
+  const DataSet data = load_yaml(section + "minmax");
+  EXPECT_TRUE(data.masked);
+  EXPECT_EQ(values(data.shift), (std::vector<float>{1, 2}));
+  EXPECT_EQ(values(data.scale), (std::vector<float>{0.25f, 0.25f}));
+  EXPECT_EQ(data.range.lo, 0);
+  EXPECT_EQ(data.range.hi, 1);
+  const std::vector<float> rows = values(data.train);
+  EXPECT_TRUE(std::isnan(rows[2]) && std::isnan(rows[5]));
+  const SplitStatistics s = statistics_of(data, "test");
+  // a: 0, 1, 0.5; b: 0, 0.5, 1.
+  EXPECT_NEAR(s.sum_of_squares, 2 * 0.5, 1e-6);
+  EXPECT_NEAR(s.entropy, 2 * std::log(2.0) / 6, 1e-6);
+  expect_user_error([&] { pca_errors(data, "test", 1); }, "pca: takes whole rows");
+  expect_user_error([&] { load_yaml(section + "minmax, binarize: threshold"); },
+                    "data.binarize: threshold and static keep no missing cells");
+  EXPECT_NO_THROW(load_yaml(section + "minmax, binarize: dynamic"));
+  EXPECT_NO_THROW(pca_errors(load("missing: mask"), "test", 1)) << "nothing is missing";
+}
+
+// ---- Targets
+
+/// Rows 0 to 11 of two elements, and targets ten times as large.
+std::vector<float> counted(float factor) {
+  std::vector<float> v(24);
+  for (size_t i = 0; i < v.size(); ++i) v[i] = factor * static_cast<float>(i);
+  return v;
+}
+
+TEST_F(DataSetTest, TargetsFollowTheirRows) {
+  const HostTensor x = host_tensor<float>({12, 2}, counted(1)),
+                   y = host_tensor<float>({12, 2}, counted(10));
+  const std::string file = (folder / "pairs.safetensors").string();
+  write_safetensors(file, {.tensors = {{"x", x}, {"y", y}}, .metadata = {}});
+  write_rows(folder / "y.npy", y);
+  write_rows(folder / "x.npy", x);
+  const std::string rest = ", train: 6, validation: 3, test: 3, scale: minmax";
+  const DataSet by_key = load_yaml("source: safetensors, path: " + file + ", target: y" + rest),
+                by_file = load_yaml("source: npy, path: " + (folder / "x.npy").string() +
+                                    ", target: " + (folder / "y.npy").string() + rest);
+  EXPECT_EQ(by_key.sha256, by_file.sha256);
+  for (const DataSet* data : {&by_key, &by_file}) {
+    ASSERT_TRUE(data->targets);
+    for (const char* split : {"train", "validation", "test"}) {
+      const std::vector<float> rows = values(split_of(*data, split)),
+                               targets = values(targets_of(*data, split));
+      ASSERT_EQ(rows.size(), targets.size());
+      for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(targets[i], 10 * rows[i]);
+    }
+    EXPECT_EQ(data->targets->shift, data->shift) << "of one shape, so of one scaling";
+    EXPECT_EQ(data->targets->scale, data->scale);
+    EXPECT_GT(data->targets->range.hi, 5);
+    EXPECT_GT(statistics_of(*data, "train").sum_of_squares,
+              50 * statistics_of(
+                       load_yaml("source: safetensors, path: " + file + ", key: x" + rest), "train")
+                       .sum_of_squares);
+    expect_user_error([&] { pca_errors(*data, "test", 1); }, "pca: reconstructs the rows");
+  }
+  const DataSet alone = load_yaml("source: npy, path: " + (folder / "x.npy").string() + rest);
+  EXPECT_NE(alone.sha256, by_file.sha256);
+  EXPECT_EQ(target_shape(alone), alone.shape);
+}
+
+TEST_F(DataSetTest, TargetsOfAnotherShapeAreScaledByThemselves) {
+  write_rows(folder / "x.npy", host_tensor<float>({12, 2}, counted(1)));
+  std::vector<float> sums(12);
+  for (size_t i = 0; i < 12; ++i) sums[i] = static_cast<float>(100 * i);
+  write_rows(folder / "s.npy", host_tensor<float>({12, 1}, sums));
+  const DataSet data = load_yaml("source: npy, path: " + (folder / "x.npy").string() +
+                                 ", target: " + (folder / "s.npy").string() +
+                                 ", scale: minmax, validation: none, test: train");
+  EXPECT_EQ(target_shape(data), (Shape{1}));
+  EXPECT_EQ(data.targets->range.lo, 0);
+  EXPECT_EQ(data.targets->range.hi, 1);
+  EXPECT_EQ(data.targets->scale.type.elements(), 1);
+}
+
+TEST_F(DataSetTest, TargetsThatDoNotFitAreRefused) {
+  write_rows(folder / "x.npy", host_tensor<float>({12, 2}, counted(1)));
+  write_rows(folder / "short.npy", slice_rows(host_tensor<float>({12, 2}, counted(1)), 0, 11));
+  const std::string source = "source: npy, path: " + (folder / "x.npy").string() + ", target: ";
+  expect_user_error([&] { load_yaml(source + (folder / "short.npy").string()); },
+                    "short.npy has 11 rows, the data 12");
+  expect_user_error([&] { load_yaml(source + "y"); }, "data.target: `y` is no file");
+  expect_user_error(
+      [&] { load_yaml(source + (folder / "x.npy").string() + ", binarize: dynamic"); },
+      "data.binarize: makes the rows 0 or 1");
+  std::vector<float> values = counted(1);
+  values[5] = NAN;
+  write_rows(folder / "nan.npy", host_tensor<float>({12, 2}, values));
+  expect_user_error([&] { load_yaml(source + (folder / "nan.npy").string()); }, "(targets): row 2",
+                    "is NaN");
+  const std::string masked = source + (folder / "nan.npy").string() + ", missing: mask";
+  EXPECT_TRUE(load_yaml(masked).masked);
+  write_rows(folder / "test.npy", host_tensor<float>({12, 2}, counted(1)));
+  expect_user_error(
+      [&] {
+        load_yaml(source + (folder / "x.npy").string() +
+                  ", test: " + (folder / "test.npy").string());
+      },
+      "brings no targets");
+}
+
 TEST_F(DataSetTest, NanAndInfinityAreRefusedByPlace) {
   const float nan = std::numeric_limits<float>::quiet_NaN(),
               inf = std::numeric_limits<float>::infinity();

@@ -74,6 +74,18 @@ std::vector<Case> cases() {
           {"layer." + name, cat("encoder: [{dense: 5}, ", name, ", {dense: 4, bias: false}, ", name,
                                 "], bottleneck: identity, likelihood: bce")});
   }
+  for (const std::string& name : built(Family::corruption)) {
+    for (const char* options : {"0.4", "{MAIN: 0.4, emphasis: [2, 0.5]}"}) {
+      std::string text = options;
+      const std::string main = main_of(Family::corruption, *find_choice(Family::corruption, name));
+      if (const size_t at = text.find("MAIN"); at != text.npos) text.replace(at, 4, main);
+      all.push_back({cat("corruption.", name, text),
+                     cat(encoder, code, "likelihood: bce, corruption: {", name, ": ", text, "}")});
+    }
+  }
+  all.push_back({"corruption.list", cat(encoder, code,
+                                        "likelihood: mse, corruption: [{masking: 0.2}, {gaussian: "
+                                        "{std: 0.3, clip: [0, 1]}}, {salt_and_pepper: 0.2}]")});
   for (const char* weights : {"untied", "tied", "tied_at_start"})
     all.push_back({cat("decoder.mirror.", weights),
                    cat(encoder, code, "likelihood: bce, decoder: {mirror: ", weights, "}")});

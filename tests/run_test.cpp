@@ -78,6 +78,12 @@ const Variant kVariants[] = {
     {"adadelta_binarized_no_validation",
      {.data = "{source: strokes, count: 300, binarize: dynamic, validation: none}",
       .train = "{examples: 3000, batch_size: 20, optimizer: adadelta, validate: 11}"}},
+    {"corrupted",
+     {.model = "{bottleneck: {dense: 8}, likelihood: bce, corruption: [{masking: {rate: 0.3, "
+               "schedule: {linear: 5 epochs}}}, {gaussian: {std: 0.2, clip: [0, 1], emphasis: "
+               "[2, 1]}}]}",
+      .train = "{epochs: 12, batch_size: 16}",
+      .rest = "figures: [denoised]\n"}},
     {"on_a_gpu",
      {.device = "cuda",
       .train = "{epochs: 12, batch_size: 16, stop: {patience: 12}, validate: 5}"}},

@@ -7,7 +7,8 @@
 
 #include "core/config/experiment.h"
 #include "core/config/parse.h"
-#include "models/objective.h"
+#include "kernels/ops.h"
+#include "models/batch.h"
 #include "tests/interpreter.h"
 
 namespace latent {
@@ -50,7 +51,10 @@ struct Problem {
     Shape shape{rows};
     shape.insert(shape.end(), model.row_shape().begin(), model.row_shape().end());
     const Var x = constant("x", {real, shape}, 0.05, 0.95);
-    forward = latent::forward(model, build, x, x);
+    const Batch batch = has_corruption(model.config().at("corruption"))
+                            ? corrupted(model, build, x, rows)
+                            : Batch{.input = x, .clean = x, .target = x, .weight = {}, .known = {}};
+    forward = latent::forward(model, build, batch.input, batch.target, nullptr, batch.weight);
     loss = objective(forward.terms);
     for (const Parameter& p : model.parameters()) {
       const Var v = leaf(build, p);
@@ -86,6 +90,24 @@ struct Problem {
   const std::string& name_of(Var parameter) const { return graph.node(parameter).variable; }
 
  private:
+  /// The rows of x as a step of training gathers them, in the type of the model.
+  Batch corrupted(const Model& model, Build& build, Var x, int64_t rows) {
+    const SplitSource source{
+        .name = "rows", .stored = DType::f32, .rows = rows, .rows_per_block = rows};
+    Batch batch = gather_batch(build, model, source, {.batch = rows, .shuffle = false});
+    HostTensor stored(Type{DType::f32, x.shape()});
+    for (int64_t i = 0; i < stored.type.elements(); ++i)
+      stored.as<float>()[i] = x.type().dtype == DType::f64
+                                  ? static_cast<float>(leaves.at("x").as<double>()[i])
+                                  : leaves.at("x").as<float>()[i];
+    leaves["data.rows.0"] = stored;
+    for (const auto& [name, value] : {std::pair{names::kShift, 0.0f}, {names::kScale, 1.0f}})
+      leaves[name] = host_tensor<float>({1}, std::vector<float>{value});
+    for (Var* v : {&batch.input, &batch.clean, &batch.target, &batch.weight})
+      if (*v) *v = cast(*v, x.type().dtype);
+    return batch;
+  }
+
   std::mt19937_64 engine_{1};
 };
 

@@ -77,6 +77,10 @@ class Walker {
     if (last(i)) return end(node);
     const Domain* inner = container(domain, node);
     if (!inner) throw fail(cat("`", walked(), "` holds nothing by a name"));
+    // A word in the place of a choice, as `none`, gives way to one.
+    if (inner->kind == Kind::choice && inner != &domain && !fits(node, *inner) &&
+        fits(node, domain))
+      node = Value();
     switch (inner->kind) {
       case Kind::choice:
         return at_choice(node, *inner, i);

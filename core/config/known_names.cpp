@@ -20,9 +20,6 @@ const KnownNames regularisation{Family::layer,
                                 "normalising layers and dropout",
                                 {"batch_norm", "layer_norm", "dropout", "normalize"}};
 const KnownNames recurrence{Family::layer, "recurrent layers", {"lstm", "gru", "rnn", "repeat"}};
-const KnownNames noise{Family::corruption,
-                       "the denoising part",
-                       {"masking", "gaussian", "salt_and_pepper", "dropout"}};
 const KnownNames gaussian{Family::bottleneck, "the variational part", {"gaussian"}};
 const KnownNames topk{Family::bottleneck, "the sparse part", {"topk"}};
 const KnownNames laplace{
@@ -39,7 +36,7 @@ const KnownNames evaluations{
 const KnownNames figures{
     Family::figure,
     "the parts that they show",
-    {"model", "units", "filters", "denoised", "latents", "manifold", "samples", "interpolations",
+    {"model", "units", "filters", "latents", "manifold", "samples", "interpolations",
      "traversals", "posteriors", "errors", "roc", "spectrum"}};
 
 }  // namespace

@@ -6,7 +6,6 @@ namespace {
 using namespace schema;
 
 // What a refused key or value comes with.
-const char* const kVariants = "the sparse, contractive, denoising and variational parts";
 const char* const kPapers = "tables and the papers' experiments";
 const char* const kLater = "a later version";
 
@@ -31,8 +30,10 @@ Option data() {
           option("labels", none() | integer("[0, inf)") | path(".*[./].*") | text(), "none",
                  "csv: column; npz, safetensors: key; else a file. Known sources bring their own"),
           option("normal", list_of(column()), "[0]", "label values that are not anomalies"),
-          option("target", none() | unbuilt(kVariants), "none",
-                 "what the output must match, row by row, when it is not the input"),
+          option(
+              "target", none() | path(".*[./].*") | text(), "none",
+              "file, or key of npz and safetensors: what the output must match, row by row, when "
+              "it is not the input"),
           option("condition", none() | unbuilt(kLater), "none",
                  "a second input beside the encoder's input and the code"),
           option("lengths", none() | unbuilt(kLater), "none", "ragged series"),
@@ -42,8 +43,9 @@ Option data() {
           option("layout", words({"nhwc", "nchw"}), "nhwc", "of 4-d arrays in files"),
           option("window", none() | unbuilt(kPapers), "none",
                  "consecutive rows make one example (series)"),
-          option("missing", words({"refuse", "zero"}) | unbuilt(kVariants, {"mask"}), "refuse",
-                 "empty and NaN cells"),
+          option(
+              "missing", words({"refuse", "mask", "zero"}), "refuse",
+              "empty and NaN cells; mask: 0 after scaling, and counted in no loss and no metric"),
           option("rows", words({"users"}) | unbuilt(kPapers, {"items"}), "users",
                  "ratings: what a row is"),
           option("above", none() | unbuilt(kPapers), "none", "ratings: keep values above, as ones"),
@@ -82,8 +84,9 @@ Option model() {
                  "default of every layer's weights"),
           option("objective", words({"elbo"}) | unbuilt(kLater, {"iwae"}), "elbo",
                  "how samples of the code are reduced"),
-          option("corruption", none() | unbuilt(kVariants), "none",
-                 "what is done to the input before the encoder sees it"),
+          option("corruption",
+                 none() | choice_of(Family::corruption) | list_of(choice_of(Family::corruption)),
+                 "none", "what is done to the input before the encoder sees it"),
           option("encoder", list_of(choice_of(Family::layer)), "[]",
                  "layers before the bottleneck"),
           required("bottleneck", choice_of(Family::bottleneck), "what the code is"),

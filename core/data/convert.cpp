@@ -140,6 +140,12 @@ std::vector<std::string> label_texts(const HostTensor& labels) {
   return out;
 }
 
+bool has_nan(const HostTensor& rows) {
+  if (rows.type.dtype == DType::u8) return false;
+  const HostTensor values = to_f32(rows);
+  return std::ranges::any_of(values.as<float>(), [](float v) { return std::isnan(v); });
+}
+
 HostTensor slice_rows(const HostTensor& rows, int64_t first, int64_t count) {
   HostTensor out(with_rows(rows.type, count));
   const size_t size = row_bytes(rows);

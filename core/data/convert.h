@@ -25,6 +25,9 @@ HostTensor integers(Shape shape, std::span<const std::byte> bytes);
 std::vector<std::string> label_texts(const HostTensor& labels);
 std::string label_text(double label);
 
+/// Does any element have no number?
+bool has_nan(const HostTensor& rows);
+
 /// The rows [first, first + count) of rows; rank 0 has none.
 HostTensor slice_rows(const HostTensor& rows, int64_t first, int64_t count);
 /// Rows by number, in that order.

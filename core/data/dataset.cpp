@@ -46,7 +46,7 @@ void set_shape(HostTensor& rows, const Shape& row, const char* key) {
   rows.type.shape.insert(rows.type.shape.begin(), n);
 }
 
-/// NaN is refused, or kept for later where `missing` is zero; infinities are always refused.
+/// NaN is refused, or kept for later where `missing` is zero or mask; infinities are always refused.
 void check_finite(const HostTensor& rows, bool allow_nan, const std::string& what) {
   if (rows.type.dtype == DType::u8) return;
   const HostTensor values = to_f32(rows);
@@ -55,16 +55,26 @@ void check_finite(const HostTensor& rows, bool allow_nan, const std::string& wha
   for (size_t i = 0; i < v.size(); ++i) {
     if (std::isfinite(v[i]) || (allow_nan && std::isnan(v[i]))) continue;
     const bool nan = std::isnan(v[i]);
-    throw UserError(
-        cat(what, ": row ", i / width, ", column ", i % width, " (both from 0) is ",
-            nan ? "NaN; `data.missing: zero` takes such cells" : "infinite, or beyond f32"));
+    throw UserError(cat(
+        what, ": row ", i / width, ", column ", i % width, " (both from 0) is ",
+        nan ? "NaN; `data.missing: mask` or `zero` takes such cells" : "infinite, or beyond f32"));
   }
+}
+
+/// Targets of as many elements as a row have its shape.
+void prepare_targets(LabelledRows& part, const DataOptions& o, const std::string& what) {
+  if (!part.has_targets()) return;
+  if (o.nchw && part.targets.type.rank() == 4) part.targets = to_nhwc(part.targets);
+  if (part.targets.type.elements() == part.rows.type.elements())
+    part.targets.type.shape = part.rows.type.shape;
+  check_finite(part.targets, o.csv.allow_missing, what + " (targets)");
 }
 
 void prepare(LabelledRows& part, const DataOptions& o, const std::string& what) {
   if (o.nchw) part.rows = to_nhwc(part.rows);
   if (!o.shape.empty()) set_shape(part.rows, o.shape, "data.shape");
-  check_finite(part.rows, o.zero_missing, what);
+  check_finite(part.rows, o.csv.allow_missing, what);
+  prepare_targets(part, o, what);
 }
 
 std::string name_of_source(const DataOptions& o) {
@@ -75,6 +85,9 @@ void add_to_hash(Sha256& hash, const LabelledRows& part) {
   hash.update(to_string(part.rows.type));
   hash.update(part.rows.bytes);
   for (const std::string& label : part.labels) hash.update(label + "\n");
+  if (!part.has_targets()) return;
+  hash.update("targets " + to_string(part.targets.type));
+  hash.update(part.targets.bytes);
 }
 
 // ---- Splits
@@ -86,6 +99,14 @@ struct Pool {
   double unit = 255;
 };
 
+/// Test rows of another file bring their targets under the same key.
+void check_test_targets(const Pool& pool, const DataOptions& o) {
+  if (!pool.rows.has_targets()) return;
+  if (!pool.test->has_targets())
+    throw UserError(cat("data.target: ", o.test_path.string(),
+                        " brings no targets for its rows; npz and safetensors hold them by a key"));
+}
+
 Pool load_pool(const DataOptions& o) {
   RawData raw = load_source(o);
   Pool pool{std::move(raw.all), std::nullopt, raw.unit};
@@ -95,13 +116,17 @@ Pool load_pool(const DataOptions& o) {
   if (o.test_rows == TestRows::part && raw.test) {  // a share of all rows that there are
     pool.rows.rows = concatenate_rows(pool.rows.rows, raw.test->rows, o.source);
     std::ranges::move(raw.test->labels, std::back_inserter(pool.rows.labels));
+    if (pool.rows.has_targets())
+      pool.rows.targets = concatenate_rows(pool.rows.targets, raw.test->targets, o.source);
   }
   if (o.test_rows == TestRows::file) {
     pool.test = load_rows(o.test_path, o);
     if (o.nchw && pool.test->rows.type.rank() == 4) pool.test->rows = to_nhwc(pool.test->rows);
     const Shape& row = pool.rows.rows.type.shape;
     set_shape(pool.test->rows, Shape(row.begin() + 1, row.end()), "data.test");
-    check_finite(pool.test->rows, o.zero_missing, o.test_path.string());
+    check_finite(pool.test->rows, o.csv.allow_missing, o.test_path.string());
+    check_test_targets(pool, o);
+    prepare_targets(*pool.test, o, o.test_path.string());
   }
   return pool;
 }
@@ -132,6 +157,20 @@ std::vector<int64_t> take(const std::vector<int64_t>& labels, const std::vector<
   if (labels.empty()) return out;
   for (int64_t row : rows) out.push_back(labels[static_cast<size_t>(row)]);
   return out;
+}
+
+void split_targets(const Pool& pool, const SplitRows& rows, const DataOptions& o, DataSet& data) {
+  const HostTensor& all = pool.rows.targets;
+  if (!pool.rows.has_targets()) return;
+  Targets& t = data.targets.emplace();
+  t.shape.assign(all.type.shape.begin() + 1, all.type.shape.end());
+  t.train = take_rows(all, rows.train);
+  const bool whole_test = o.validation_rows == ValidationRows::test;
+  t.test = pool.test ? pool.test->targets : take_rows(all, rows.test);
+  t.validation = whole_test ? t.test : take_rows(all, rows.validation);
+  if (pool.test && Shape(t.test.type.shape.begin() + 1, t.test.type.shape.end()) != t.shape)
+    throw UserError(cat("data.target: the targets of the test rows are ", to_string(t.test.type),
+                        ", those of the others ", to_string(all.type)));
 }
 
 /// Cuts the pool; `rows` gets the numbers of the rows in the source, its own test rows counted on.
@@ -172,6 +211,7 @@ DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
     rows.validation = rows.test;
   }
   data.label_names = std::move(labels.names);
+  split_targets(pool, rows, o, data);
   return data;
 }
 
@@ -211,6 +251,40 @@ void binarize(HostTensor& rows, const std::vector<int64_t>& numbers, const DataS
   rows = std::move(out);
 }
 
+/// What is drawn, or cut at a threshold, is stored as bytes, and belongs to the rows alone.
+void check_binarize(const DataSet& data, const DataOptions& o) {
+  if (o.binarize == Binarize::none) return;
+  if (data.targets)
+    throw UserError(
+        "data.binarize: makes the rows 0 or 1, and `data.target` is another array: give binary "
+        "data");
+  if (o.binarize == Binarize::dynamic) return;
+  for (const HostTensor* part : {&data.train, &data.validation, &data.test})
+    if (has_nan(*part))
+      throw UserError(
+          "data.binarize: threshold and static keep no missing cells; `data.missing: zero` or "
+          "`binarize: dynamic` do");
+}
+
+/// As the rows are, where the shapes agree; else by a fit of their own.
+void scale_targets(DataSet& data, const DataOptions& o) {
+  Targets& t = *data.targets;
+  if (t.shape == data.shape) {
+    t.shift = data.shift;
+    t.scale = data.scale;
+  } else {
+    const bool bits = t.train.type.dtype == DType::u8 &&
+                      std::ranges::all_of(t.train.as<uint8_t>(), [](uint8_t v) { return v <= 1; });
+    Scaling scaling = fit_scaling(t.train, o.scale, bits ? 1 : 255);
+    t.shift = std::move(scaling.shift);
+    t.scale = std::move(scaling.scale);
+  }
+  if (o.zero_missing)
+    for (HostTensor* part : {&t.train, &t.validation, &t.test}) fill_missing(*part, t.shift);
+  const Moments moments = moments_of(t.train, t.shift, t.scale);
+  t.range = {std::ranges::min(moments.lo), std::ranges::max(moments.hi)};
+}
+
 double binary_entropy(double p) {
   if (p == 0 || p == 1) return 0;  // most pixels
   if (p < 0 || p > 1) return std::numeric_limits<double>::quiet_NaN();
@@ -235,9 +309,12 @@ DataSet load_data(const DataOptions& o) {
   Scaling scaling = fit_scaling(data.train, o.scale, pool.unit);
   data.shift = std::move(scaling.shift);
   data.scale = std::move(scaling.scale);
+  data.masked = o.mask_missing;
   if (o.zero_missing)
     for (HostTensor* part : {&data.train, &data.validation, &data.test})
       fill_missing(*part, data.shift);
+  check_binarize(data, o);
+  if (data.targets) scale_targets(data, o);
   if (o.binarize == Binarize::threshold || o.binarize == Binarize::fixed) {
     binarize(data.train, rows.train, data, o);
     binarize(data.validation, rows.validation, data, o);
@@ -258,20 +335,33 @@ const HostTensor& split_of(const DataSet& data, const std::string& split) {
   throw std::logic_error("no split is called " + split);
 }
 
+const HostTensor& targets_of(const DataSet& data, const std::string& split) {
+  if (!data.targets) return split_of(data, split);
+  if (split == "train") return data.targets->train;
+  return split == "validation" ? data.targets->validation : data.targets->test;
+}
+
+const Shape& target_shape(const DataSet& data) {
+  return data.targets ? data.targets->shape : data.shape;
+}
+
 SplitStatistics statistics_of(const DataSet& data, const std::string& split) {
-  const HostTensor& rows = split_of(data, split);
-  const Moments moments = moments_of(rows, data.shift, data.scale);
+  const HostTensor &rows = targets_of(data, split),
+                   &shift = data.targets ? data.targets->shift : data.shift,
+                   &scale = data.targets ? data.targets->scale : data.scale;
+  const Moments moments = moments_of(rows, shift, scale);
   SplitStatistics s;
   s.sum_of_squares = std::accumulate(moments.squares.begin(), moments.squares.end(), 0.0);
-  const int64_t n = rows.type.shape.at(0);
+  const int64_t n = rows.type.shape.at(0), width = elements(target_shape(data));
   std::vector<double> sums(static_cast<size_t>((n + kMomentRows - 1) / kMomentRows));
-  for_each_block(rows, data.shift, data.scale, [&](size_t block, const float* x, int64_t count) {
+  for_each_block(rows, shift, scale, [&](size_t block, const float* x, int64_t count) {
     double sum = 0;
-    for (int64_t i = 0; i < count * elements(data.shape); ++i) sum += binary_entropy(x[i]);
+    for (int64_t i = 0; i < count * width; ++i)
+      if (!std::isnan(x[i])) sum += binary_entropy(x[i]);
     sums[block] = sum;
   });
-  s.entropy = std::accumulate(sums.begin(), sums.end(), 0.0) /
-              static_cast<double>(std::max<int64_t>(rows.type.elements(), 1));
+  const double cells = std::accumulate(moments.count.begin(), moments.count.end(), 0.0);
+  s.entropy = std::accumulate(sums.begin(), sums.end(), 0.0) / std::max(cells, 1.0);
   return s;
 }
 

@@ -28,8 +28,8 @@ class Npz {
   std::vector<std::string> keys() const;
   /// The array of a key. Throws UserError: no such key (naming those there are), a damaged member.
   HostTensor at(const std::string& key) const;
-  /// The array's name where there is only one, `except` left out; else UserError that lists them.
-  std::string only_key(const std::string& except = "") const;
+  /// The array's name where there is only one, those `except` left out; else UserError that lists them.
+  std::string only_key(const std::vector<std::string>& except = {}) const;
 
  private:
   struct Member {

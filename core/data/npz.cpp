@@ -124,9 +124,11 @@ HostTensor Npz::at(const std::string& key) const {
   return parse_npy(data, where);
 }
 
-std::string Npz::only_key(const std::string& except) const {
+std::string Npz::only_key(const std::vector<std::string>& except) const {
   std::vector<std::string> found = keys();
-  std::erase(found, except);
+  std::erase_if(found, [&](const std::string& key) {
+    return std::ranges::find(except, key) != except.end();
+  });
   if (found.size() == 1) return found.front();
   if (found.empty()) fail("has no array");
   fail(cat("has the arrays ", join(found, ", "), ": say which one with `key`"));

@@ -26,6 +26,14 @@ std::string text_or_empty(const Value& value, std::string_view word) {
   return value.is(word) ? "" : text_of(value);
 }
 
+/// A file lies beside the experiment or in $LATENT_DATA, like all files.
+std::string key_or_file(const Value& value) {
+  const std::string text = text_or_empty(value, "none");
+  if (text.find_first_of("./") == text.npos) return text;
+  const auto found = find_file(value);
+  return found ? found->string() : text;
+}
+
 Part part_of(const Value& value) {
   if (value.is(Value::Kind::integer)) return {.rows = value.as_int(), .share = {}};
   if (value.is(Value::Kind::real)) return {.rows = {}, .share = value.as_real()};
@@ -46,7 +54,7 @@ CsvOptions csv_options(const Value& data) {
   if (!delimiter.is("auto")) csv.delimiter = delimiter.as_string().at(0);
   if (!data.at("columns").is("all")) csv.columns = texts_of(data.at("columns"));
   csv.drop = texts_of(data.at("drop"));
-  csv.allow_missing = data.at("missing").is("zero");
+  csv.allow_missing = !data.at("missing").is("refuse");
   return csv;
 }
 
@@ -95,13 +103,12 @@ DataOptions read_data_options(const Value& data, uint64_t seed) {
     o.paths = resolve_paths(data.at("path"));
   o.key = text_or_empty(data.at("key"), "auto");
   o.csv = csv_options(data);
-  o.labels = text_or_empty(data.at("labels"), "none");
-  // A file of labels lies beside the experiment or in $LATENT_DATA, like all files.
-  if (o.labels.find_first_of("./") != o.labels.npos)
-    if (const auto found = find_file(data.at("labels"))) o.labels = *found;
+  o.labels = key_or_file(data.at("labels"));
+  o.target = key_or_file(data.at("target"));
   if (!data.at("shape").is("auto")) o.shape = data.at("shape").as_ints();
   o.nchw = data.at("layout").is("nchw");
-  o.zero_missing = o.csv.allow_missing;
+  o.zero_missing = data.at("missing").is("zero");
+  o.mask_missing = data.at("missing").is("mask");
   read_splits(data, seed, o);
   o.scale = word_of<Scale>(data.at("scale"), {{"auto", Scale::automatic},
                                               {"unit", Scale::unit},

@@ -34,10 +34,11 @@ struct DataOptions {
   std::string key;                           ///< npz, safetensors; "": the only one
   CsvOptions csv;
   std::string labels;  ///< column, key or file; "": none, or the source's own
+  std::string target;  ///< key or file of what the output must match; "": the rows themselves
   std::vector<std::string> normal;
   Shape shape;  ///< of a row; empty: as it is
   bool nchw = false;
-  bool zero_missing = false;
+  bool zero_missing = false, mask_missing = false;
   Part train, validation, test;
   ValidationRows validation_rows = ValidationRows::part;
   TestRows test_rows = TestRows::own;

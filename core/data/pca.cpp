@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/data/convert.h"
 #include "core/data/moments.h"
 
 namespace latent {
@@ -39,7 +40,16 @@ Eigen::MatrixXd scatter(const DataSet& data, const Eigen::RowVectorXd& mean) {
 
 }  // namespace
 
+void require_pca(const DataSet& data) {
+  if (data.targets)
+    throw UserError("pca: reconstructs the rows, and data.target asks for something else");
+  if (!data.masked) return;
+  for (const HostTensor* part : {&data.train, &data.validation, &data.test})
+    if (has_nan(*part)) throw UserError("pca: takes whole rows, and data.missing leaves cells out");
+}
+
 Pca::Pca(const DataSet& data) : width_(elements(data.shape)) {
+  require_pca(data);
   const int threads = Eigen::nbThreads();
   Eigen::setNbThreads(1);
   mean_ = moments_of(data.train, data.shift, data.scale).mean;

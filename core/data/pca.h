@@ -37,6 +37,10 @@ class Pca {
   std::vector<double> mean_, variances_, axes_;
 };
 
+/// Throws UserError where PCA says nothing of the data: cells are missing, or the output matches something else than
+/// the rows.
+void require_pca(const DataSet& data);
+
 /// The same for one use.
 PcaErrors pca_errors(const DataSet& data, const std::string& split, int64_t rank);
 std::vector<double> pca_spectrum(const DataSet& data);

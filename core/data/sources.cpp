@@ -34,9 +34,19 @@ std::string format_of(const fs::path& file) {
                       ".safetensors and .idx are"));
 }
 
-bool is_label_file(const std::string& labels) {
+/// Is what `data.labels` or `data.target` says a file, and no key or column?
+bool is_file(const std::string& name) {
   std::error_code ignored;
-  return labels.find_first_of("./") != labels.npos && fs::is_regular_file(labels, ignored);
+  return name.find_first_of("./") != name.npos && fs::is_regular_file(name, ignored);
+}
+
+/// The key of the targets inside of a file of rows, "" where there is none.
+std::string target_key(const DataOptions& o) { return is_file(o.target) ? "" : o.target; }
+
+/// Rows of values; a vector is rows of one.
+HostTensor as_targets(HostTensor targets) {
+  if (targets.type.rank() == 1) targets.type.shape.push_back(1);
+  return as_stored(std::move(targets));
 }
 
 /// Text: a label a line.
@@ -64,17 +74,20 @@ std::vector<std::string> read_labels(const fs::path& file) {
 
 LabelledRows from_npz(const fs::path& file, const DataOptions& o, bool labels) {
   const Npz archive(file);
-  LabelledRows out{archive.at(o.key.empty() ? archive.only_key(o.labels) : o.key), {}};
+  const std::string target = target_key(o);
+  LabelledRows out{archive.at(o.key.empty() ? archive.only_key({o.labels, target}) : o.key), {}};
   if (labels) out.labels = label_texts(archive.at(o.labels));
+  if (!target.empty()) out.targets = as_targets(archive.at(target));
   return out;
 }
 
 LabelledRows from_safetensors(const fs::path& file, const DataOptions& o, bool labels) {
   const SafeTensors tensors = read_safetensors(file);
+  const std::string target = target_key(o);
   std::vector<std::string> names, others;
   for (const NamedTensor& t : tensors.tensors) {
     names.push_back(t.name);
-    if (t.name != o.labels) others.push_back(t.name);
+    if (t.name != o.labels && t.name != target) others.push_back(t.name);
   }
   const auto at = [&](const std::string& name) {
     const HostTensor* found = tensors.find(name);
@@ -88,6 +101,7 @@ LabelledRows from_safetensors(const fs::path& file, const DataOptions& o, bool l
         cat(file.string(), ": has the tensors ", join(names, ", "), ": say which one with `key`"));
   LabelledRows out{at(o.key.empty() ? others.front() : o.key), {}};
   if (labels) out.labels = label_texts(at(o.labels));
+  if (!target.empty()) out.targets = as_targets(at(target));
   return out;
 }
 
@@ -128,8 +142,28 @@ void check_labels(const LabelledRows& data, const std::string& where) {
         cat(where, ": has ", data.labels.size(), " labels for ", data.rows.type.shape[0], " rows"));
 }
 
+/// The rows of a file of targets, those of the source in order, then those of its own test rows.
+void read_target_file(const DataOptions& o, RawData& raw) {
+  DataOptions plain;
+  plain.csv.allow_missing = o.csv.allow_missing;
+  const HostTensor targets = read_format(format_of(o.target), o.target, plain, false).rows;
+  const int64_t n = raw.all.rows.type.shape[0], test = raw.test ? raw.test->rows.type.shape[0] : 0;
+  if (targets.type.shape[0] != n + test)
+    throw UserError(cat("data.target: ", o.target, " has ", targets.type.shape[0],
+                        " rows, the data ", n + test,
+                        test ? cat(" (", test, " of them the source's test rows)") : ""));
+  raw.all.targets = slice_rows(targets, 0, n);
+  if (raw.test) raw.test->targets = slice_rows(targets, n, test);
+}
+
+void check_targets(const LabelledRows& data, const std::string& where) {
+  if (data.has_targets() && data.targets.type.shape[0] != data.rows.type.shape[0])
+    throw UserError(cat("data.target: ", where, ": ", data.targets.type.shape[0], " targets for ",
+                        data.rows.type.shape[0], " rows"));
+}
+
 RawData load_files(const DataOptions& o) {
-  const bool in_file = !o.labels.empty() && !is_label_file(o.labels);
+  const bool in_file = !o.labels.empty() && !is_file(o.labels);
   if (in_file && (o.source == "npy" || o.source == "idx"))
     throw UserError(cat("data.labels: `", o.labels, "` is no file, and ", o.source,
                         " files hold one array: name a file of labels"));
@@ -137,11 +171,14 @@ RawData load_files(const DataOptions& o) {
   for (const fs::path& file : o.paths) {
     LabelledRows part = read_format(o.source, file, o, in_file);
     check_labels(part, file.string());
+    check_targets(part, file.string());
     if (raw.all.rows.type.rank() == 0) {
       raw.all = std::move(part);
       continue;
     }
     raw.all.rows = concatenate_rows(raw.all.rows, part.rows, file.string());
+    if (part.has_targets())
+      raw.all.targets = concatenate_rows(raw.all.targets, part.targets, file.string());
     std::ranges::move(part.labels, std::back_inserter(raw.all.labels));
   }
   if (!o.labels.empty() && !in_file) {
@@ -165,16 +202,21 @@ RawData load_embedded(const DataOptions& o) {
 
 RawData load_source(const DataOptions& o) {
   const SourceKind kind = source_kind(o.source);
-  if (kind == SourceKind::file) return load_files(o);
-  RawData raw =
-      kind == SourceKind::embedded ? load_embedded(o) : load_known_source(o.source, o.paths.at(0));
-  if (!o.labels.empty()) {
-    if (!is_label_file(o.labels))
+  RawData raw = kind == SourceKind::file       ? load_files(o)
+                : kind == SourceKind::embedded ? load_embedded(o)
+                                               : load_known_source(o.source, o.paths.at(0));
+  if (kind != SourceKind::file && !o.labels.empty()) {
+    if (!is_file(o.labels))
       throw UserError(
           cat("data.labels: `", o.labels, "` is no file; ", o.source, " brings labels of its own"));
     raw.all.labels = read_labels(o.labels);
     check_labels(raw.all, o.labels);
   }
+  if (is_file(o.target))
+    read_target_file(o, raw);
+  else if (!o.target.empty() && !raw.all.has_targets())
+    throw UserError(cat("data.target: `", o.target, "` is no file, and only npz and safetensors ",
+                        "hold arrays by a key"));
   return raw;
 }
 
@@ -182,8 +224,10 @@ LabelledRows load_rows(const fs::path& file, const DataOptions& options) {
   const std::string format = format_of(file);
   const bool same = format == options.source;
   const bool labels = same && (format == "npz" || format == "csv" || format == "safetensors") &&
-                      !options.labels.empty() && !is_label_file(options.labels);
-  return read_format(format, file, same ? options : DataOptions{}, labels);
+                      !options.labels.empty() && !is_file(options.labels);
+  LabelledRows rows = read_format(format, file, same ? options : DataOptions{}, labels);
+  check_targets(rows, file.string());
+  return rows;
 }
 
 std::optional<fs::path> find_file(const Value& value) {

@@ -11,10 +11,13 @@
 
 namespace latent {
 
-/// Rows and their labels as text, one a row or none.
+/// Rows, their labels as text, one a row or none, and what the output must match.
 struct LabelledRows {
   HostTensor rows;  ///< [rows, ...], as stored
   std::vector<std::string> labels;
+  HostTensor targets = {};  ///< [rows, ...], as stored, of `data.target`; rank 0: there are none
+
+  bool has_targets() const { return targets.type.rank() > 0; }
 };
 
 struct RawData {
@@ -27,7 +30,7 @@ struct RawData {
 RawData load_source(const DataOptions& options);
 
 /// A file of rows in the format that its name or first bytes say: .npy .npz .csv .txt .tsv .safetensors and IDX, all
-/// but .npz and .safetensors also .gz. Key, columns and labels are read where the file has them.
+/// but .npz and .safetensors also .gz. Keys, columns, labels and targets are read where the file has them.
 LabelledRows load_rows(const std::filesystem::path& file, const DataOptions& options);
 
 /// The folder of a known source, whose `data.path` is `path`. Throws UserError: where it looked, which files of which
