@@ -176,10 +176,6 @@ std::string with_data(const std::string& keys) {
          "}\nmodel: {bottleneck: {dense: 32}, likelihood: bce}\n"
          "train: {epochs: 5}\n";
 }
-std::string with_model(const std::string& keys) {
-  return "data: {source: strokes}\nmodel: {bottleneck: {dense: 32}, likelihood: bce" + keys +
-         "}\ntrain: {epochs: 5}\n";
-}
 std::string with_bottleneck(const std::string& value) {
   return "data: {source: strokes}\nmodel: {likelihood: bce, bottleneck: " + value +
          "}\ntrain: {epochs: 5}\n";
@@ -333,7 +329,6 @@ TEST_F(ConfigTest, WhatIsNotBuiltIsRefusedAsSuch) {
       {with_data(", split: entries"), "data.split: is `entries`, which is not built yet"},
       {with_train(", pretrain: {epochs: 3}"),
        "train.pretrain: is `{epochs: 3}`, which is not built"},
-      {with_model(", objective: iwae"), "model.objective: is `iwae`, which is not built yet"},
   };
   for (const auto& [text, part] : cases) EXPECT_HAS(error(text), part);
   EXPECT_EQ(error(with("precision: tf32")), "no error");

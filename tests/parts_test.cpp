@@ -59,11 +59,25 @@ std::vector<Case> cases() {
     if (has_option(Family::penalty, name, "at"))
       places = {"at: code, ", "at: encoder.0, ", "at: encoder.0.pre, ", "at: decoder.0, ",
                 "at: hidden, "};
+    // Some look at the distribution of the code.
+    const bool gaussian = name == "kl" || name == "total_correlation";
     for (const std::string& at : places)
-      all.push_back(
-          {cat("penalty.", name, ".", at), cat(encoder, code, "likelihood: bce, penalties: [{",
-                                               name, ": {", at, "weight: 0.5}}]")});
+      all.push_back({cat("penalty.", name, ".", at),
+                     cat(encoder, gaussian ? "bottleneck: {gaussian: 3}, " : code,
+                         "likelihood: bce, penalties: [{", name, ": {", at, "weight: 0.5}}]")});
   }
+  for (const char* more : {"kl: {capacity: 9}", "kl: {free_bits: 0.4}", "mmd: {kernel: rbf}",
+                           "total_correlation: {estimator: stratified}"})
+    all.push_back({cat("penalty.", more), cat(encoder,
+                                              "bottleneck: {gaussian: 3}, likelihood: "
+                                              "bernoulli, penalties: [{",
+                                              more, "}]")});
+  for (const char* objective : {"elbo", "iwae"})
+    all.push_back({cat("objective.", objective),
+                   cat(encoder,
+                       "bottleneck: {gaussian: {units: 3, samples: 4}}, likelihood: "
+                       "bernoulli, objective: ",
+                       objective)});
   for (const std::string& name : built(Family::activation)) {
     all.push_back({"activation." + name, cat("encoder: [{dense: 5, activation: ", name,
                                              "}], bottleneck: {dense: 3, "
@@ -99,7 +113,7 @@ std::vector<Case> cases() {
   all.push_back({"frozen",
                  "encoder: [{dense: 5, activation: tanh, freeze: true}], bottleneck: {dense: "
                  "3}, likelihood: bce, penalties: [{weight_decay: 0.5}]"});
-  for (const char* bottleneck : {"{dense: 3}", "identity"})
+  for (const char* bottleneck : {"{dense: 3}", "identity", "{gaussian: 3}"})
     all.push_back({cat("bottleneck.", bottleneck),
                    cat(encoder, "likelihood: bce, bottleneck: ", bottleneck)});
   return all;

@@ -82,7 +82,7 @@ Option model() {
       record({
           option("init", choice_of(Family::initialiser), "glorot_uniform",
                  "default of every layer's weights"),
-          option("objective", words({"elbo"}) | unbuilt(kLater, {"iwae"}), "elbo",
+          option("objective", words({"elbo", "iwae"}), "elbo",
                  "how samples of the code are reduced"),
           option("corruption",
                  none() | choice_of(Family::corruption) | list_of(choice_of(Family::corruption)),

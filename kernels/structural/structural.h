@@ -136,6 +136,16 @@ struct Concat {
   bool operator==(const Concat&) const = default;
 };
 
+/// The last two axes change places.
+struct Transpose {
+  static constexpr const char* name = "transpose";
+  std::vector<Type> infer(Types in) const;
+  Kernel prepare(const Signature& s, Device& d) const;
+  std::vector<Var> vjp(const Pullback& p) const;
+  Cost cost(const Signature& s) const { return streaming_cost(s, 0); }
+  bool operator==(const Transpose&) const = default;
+};
+
 /// Inputs of any shapes at `offsets` (elements, ascending) of one vector [size]; zeros between
 /// them. The planner may have inputs produced in place; where all of them are, nothing is launched,
 /// and whoever placed them keeps the gaps zero.
