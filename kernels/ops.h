@@ -49,6 +49,7 @@ Var mean_cols(Var x);
 Var slice(Var x, int axis, int64_t begin, int64_t end);   // [begin, end) of one axis
 Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adjoint of slice
 Var concat(std::span<const Var> parts, int axis);
+Var flip(Var x, int axis);  // backwards
 // One flat buffer; parts in the layout's order.
 Var pack(std::span<const Var> parts, const FlatLayout& layout);
 Var log_sum_exp(Var x);                // [..., n] -> [...], without overflow
@@ -73,6 +74,13 @@ inline Var operator/(Var x, double a) { return affine(x, 1 / a, 0); }
 Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
 // x [..., in], w [out, in] (trans_w) or [in, out], b [out] or none -> [..., out]
 Var linear(Var x, Var w, Var b = {}, bool trans_w = true);
+
+// Recurrent layers (kernels/recurrent), from h = 0: x [rows, steps or 1 (the same at every step), gates
+// * units] is the input's product with weight_ih and bias_ih, w [gates * units, units] weight_hh, b
+// bias_hh or none -> h [rows, steps, units]. Gates as PyTorch has them.
+Var lstm(Var x, Var w, Var b, int64_t steps);
+Var gru(Var x, Var w, Var b, int64_t steps);
+Var rnn(Var x, Var w, Var b, int64_t steps);
 
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what
