@@ -50,6 +50,7 @@ Var slice(Var x, int axis, int64_t begin, int64_t end);   // [begin, end) of one
 Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adjoint of slice
 Var concat(std::span<const Var> parts, int axis);
 Var transpose(Var x);  // the last two axes change places
+Var flip(Var x, int axis);  // backwards
 // One flat buffer; parts in the layout's order.
 Var pack(std::span<const Var> parts, const FlatLayout& layout);
 Var log_sum_exp(Var x);                // [..., n] -> [...], without overflow
@@ -87,6 +88,13 @@ Var dropout(Var seed, Var step, Var x, double rate, uint64_t stream);
 // The k largest entries of each row [..., d], by value or magnitude, the others 0 (kernels/select).
 Var topk(Var x, int64_t k, bool magnitude = false);
 Var topk(Var x, Var k, bool magnitude = false);  // k: a number [] or [1], rounded, in [1, d]
+
+// Recurrent layers (kernels/recurrent), from h = 0: x [rows, steps or 1 (the same at every step), gates
+// * units] is the input's product with weight_ih and bias_ih, w [gates * units, units] weight_hh, b
+// bias_hh or none -> h [rows, steps, units]. Gates as PyTorch has them.
+Var lstm(Var x, Var w, Var b, int64_t steps);
+Var gru(Var x, Var w, Var b, int64_t steps);
+Var rnn(Var x, Var w, Var b, int64_t steps);
 
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what

@@ -110,6 +110,15 @@ Dense::Options dense_options(const Choice& choice, int64_t units, const LayerCon
   return options;
 }
 
+std::unique_ptr<Layer> dense_per_step(LayerContext context, int64_t units, const Choice* given) {
+  Shape leading(context.in.begin(), context.in.end() - 1);
+  context.in = {context.in.back()};
+  Dense::Options options =
+      given ? dense_options(*given, units, context) : plain_options(units, context);
+  options.leading = std::move(leading);
+  return std::make_unique<Dense>(context, std::move(options));
+}
+
 Dense::Options plain_options(int64_t units, const LayerContext& context) {
   const Fan fan{elements(context.in), units};
   const Choice init = as_choice(*context.init);
@@ -122,8 +131,10 @@ Dense::Dense(const LayerContext& context, Options options, std::string name)
     : Layer(context.path, std::move(name)),
       context_(context),
       in_(elements(context.in)),
-      out_{options.units},
-      options_(std::move(options)) {}
+      out_(options.leading),
+      options_(std::move(options)) {
+  out_.push_back(options_.units);
+}
 
 Parameter Dense::weight() const {
   if (options_.tied_to) return *options_.tied_to;
@@ -148,19 +159,25 @@ std::vector<Parameter> Dense::parameters() const {
 
 Var Dense::apply(Build& build, Var x) const {
   Graph::Scope scope(build.graph, path());
-  if (x.type().rank() != 2) x = reshape(x, {x.shape()[0], -1});
+  const int64_t rows = x.shape()[0];
+  x = reshape(x, {options_.leading.empty() ? rows : int64_t{-1}, in_});
   const Var w = leaf(build, weight());
   const Var b = options_.bias ? leaf(build, bias()) : Var{};
-  const Var pre = linear(x, w, b, /*trans_w=*/!options_.tied_to);
+  Var pre = linear(x, w, b, /*trans_w=*/!options_.tied_to);
   const bool plain = !options_.activation || options_.activation->name == "linear";
-  const Var y = plain ? pre : latent::apply(options_.activation->forward, {pre});
+  Var y = plain ? pre : latent::apply(options_.activation->forward, {pre});
+  if (!options_.leading.empty()) {
+    Shape shape{rows};
+    shape.insert(shape.end(), out_.begin(), out_.end());
+    pre = reshape(pre, shape), y = reshape(y, shape);
+  }
   tap(build, pre, ".pre");
   tap(build, y);
   return y;
 }
 
 std::string Dense::description() const {
-  std::string text = "dense";
+  std::string text = options_.leading.empty() ? "dense" : "dense per step";
   if (options_.activation && options_.activation->name != "linear")
     text += ", " + options_.activation->name;
   if (options_.tied_to) text += ", tied to " + options_.tied_to->name;

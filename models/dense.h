@@ -18,6 +18,8 @@ class Dense final : public Layer {
     bool frozen = false;
     UnitVectors unit = UnitVectors::none;
     Init weight_init = {}, bias_init = {};
+    /// Axes of a row in front of the one that it works on: a series has the same layer at each step.
+    Shape leading = {};
     /// Tied: another layer's weight, used transposed; this one has none of its own.
     std::optional<Parameter> tied_to = {};
   };
@@ -39,6 +41,9 @@ class Dense final : public Layer {
   Shape out_;
   Options options_;
 };
+
+/// The layer at each step of a series [time, channels], as the YAML gives it, or linear.
+std::unique_ptr<Layer> dense_per_step(LayerContext context, int64_t units, const Choice* given);
 
 /// Linear, with a bias, and weights as model.init has them.
 Dense::Options plain_options(int64_t units, const LayerContext& context);

@@ -26,6 +26,11 @@ RegisterLayer::RegisterLayer(ChoiceSpec spec, MakeLayer make) {
   RegisterChoice(Family::layer, std::move(spec));
 }
 
+std::string Mirrored::path_behind(int n) const {
+  const size_t dot = path.rfind('.') + 1;
+  return cat(path.substr(0, dot), std::stoi(path.substr(dot)) + n);
+}
+
 std::unique_ptr<Layer> make_layer(const Choice& choice, const LayerContext& context) {
   if (auto found = makers().find(choice.name); found != makers().end())
     return found->second(choice, context);

@@ -20,6 +20,7 @@ enum class Tie {
 };
 
 class Layer;
+using Layers = std::vector<std::unique_ptr<Layer>>;
 
 /// What a mirrored layer is made with.
 struct Mirrored {
@@ -29,6 +30,11 @@ struct Mirrored {
       nullptr;  ///< the encoder's layer of that width, whose activation and bias it takes
   Tie tie = Tie::none;
   const Choice* given = nullptr;  ///< the output layer's own options, where the YAML gives them
+  Shape in = {};                  ///< of one row: what it is given
+  bool reverse = false;           ///< recurrent: what it makes is made from the end
+
+  /// Path of the n-th layer behind the one at `path`.
+  std::string path_behind(int n) const;
 };
 
 class Layer {
@@ -48,6 +54,10 @@ class Layer {
   virtual bool begins_block() const { return true; }
   /// The layer that undoes this one's change of shape; nullptr where none exists.
   virtual std::unique_ptr<Layer> adjoint(const Mirrored&) const { return nullptr; }
+  /// Whether a decoder has this layer with its own width, not with that of what it was given: then `same_width` makes it,
+  /// not `adjoint`, and what leads to the width before is another layer's.
+  virtual bool keeps_width() const { return false; }
+  virtual Layers same_width(const Mirrored&) const { return {}; }
   /// The same pointwise layer elsewhere, for a decoder's block; nullptr for layers that begin blocks.
   virtual std::unique_ptr<Layer> copy(const std::string& /*path*/, const Shape& /*in*/) const {
     return nullptr;
@@ -89,8 +99,6 @@ std::unique_ptr<Layer> make_layer(const Choice& choice, const LayerContext& cont
 
 /// The `name:` of a layer's choice, "" where it has none.
 std::string layer_name(const Choice& choice);
-
-using Layers = std::vector<std::unique_ptr<Layer>>;
 
 /// A list with every layer on its own: `{dense: [128, 64]}` is two.
 Value spell_out_layers(const Value& list);

@@ -1,5 +1,9 @@
 #include "models/mirror.h"
 
+#include <algorithm>
+
+#include "models/dense.h"
+
 namespace latent {
 namespace {
 
@@ -11,8 +15,8 @@ const RegisterChoice mirror_choice{
      "the encoder's blocks backwards, then the output layer",
      {option("weights", words({"untied", "tied", "tied_at_start"}), "untied",
              "tied: the encoder's weights, transposed; tied_at_start: they only begin so"),
-      option("reverse", unbuilt("recurrent layers", {"true"}) | boolean(), "false",
-             "recurrent: whether the output is in reversed order")},
+      option("reverse", boolean(), "false",
+             "recurrent layers make their series from its end (Srivastava et al. 2015)")},
      {},
      ""}};
 
@@ -45,23 +49,56 @@ std::unique_ptr<Layer> adjoint(const Block& block, const Mirrored& mirrored) {
 
 }  // namespace
 
-MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Shape& row, const Shape& out,
-                       Tie tie, const Choice* output) {
-  const std::vector<Block> blocks = blocks_of(chain, row);
+MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& with) {
+  const std::vector<Block> blocks = blocks_of(chain, with.row);
   if (blocks.empty())
     throw UserError(
         "model.decoder: mirror: neither encoder nor bottleneck has a layer to mirror; write the "
         "decoder as a list of layers");
+  if (with.reverse &&
+      std::ranges::none_of(blocks, [](const Block& b) { return b.layer->keeps_width(); }))
+    throw UserError(
+        "model.decoder: mirror: reverse: the encoder has no recurrent layer, whose output could be "
+        "made from its end");
   MirroredDecoder decoder;
-  const auto path = [&] { return cat("decoder.", decoder.layers.size()); };
-  for (size_t i = blocks.size() - 1; i > 0; --i) {
-    const Block& before = blocks[i - 1];
-    decoder.layers.push_back(adjoint(
-        blocks[i], {.path = path(), .out = blocks[i].in, .like = before.layer, .tie = tie}));
-    for (const Layer* p : before.pointwise) decoder.layers.push_back(p->copy(path(), blocks[i].in));
+  Layers& layers = decoder.layers;
+  const auto path = [&] { return cat("decoder.", layers.size()); };
+  const auto add_pointwise = [&](const Block& block) {
+    const Shape shape = layers.back()->output_shape();
+    for (const Layer* p : block.pointwise) layers.push_back(p->copy(path(), shape));
+  };
+  for (size_t i = blocks.size(); i-- > 0;) {
+    const Block& block = blocks[i];
+    const Block* before = i > 0 ? &blocks[i - 1] : nullptr;
+    const Shape out = before ? block.in : with.out;
+    Mirrored mirrored{.path = path(),
+                      .out = out,
+                      .like = before ? before->layer : nullptr,
+                      .tie = with.tie,
+                      .given = before ? nullptr : with.output,
+                      .in = (layers.empty() ? chain.back() : layers.back().get())->output_shape(),
+                      .reverse = with.reverse};
+    const bool any_width =
+        before && before->layer->keeps_width();  // the next layer takes it as it is
+    std::unique_ptr<Layer> layer;
+    if (block.layer->keeps_width()) {
+      for (auto& own : block.layer->same_width(mirrored)) layers.push_back(std::move(own));
+      add_pointwise(block);
+      if (any_width) continue;
+      LayerContext own = with.context;
+      own.path = path();
+      own.in = layers.back()->output_shape();
+      layer = dense_per_step(own, out.back(), mirrored.given);
+    } else {
+      layer = adjoint(block, mirrored);
+    }
+    if (!before) {
+      decoder.output = std::move(layer);
+      break;
+    }
+    layers.push_back(std::move(layer));
+    if (!any_width) add_pointwise(*before);
   }
-  decoder.output = adjoint(
-      blocks[0], {.path = path(), .out = out, .like = nullptr, .tie = tie, .given = output});
   return decoder;
 }
 

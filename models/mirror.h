@@ -10,10 +10,18 @@ struct MirroredDecoder {
   std::unique_ptr<Layer> output;  ///< from the last layer to rows of the data's shape, linear
 };
 
-/// `chain` is the encoder and the bottleneck, `row` the data's shape, `out` that of the output
-/// layer, `output` its options where they are given. Paths are decoder.N. Throws UserError naming the
-/// layer that has no adjoint.
-MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Shape& row, const Shape& out,
-                       Tie tie, const Choice* output = nullptr);
+/// What a decoder is mirrored with.
+struct Mirroring {
+  Shape row;             ///< of the data
+  Shape out;             ///< of the output layer
+  LayerContext context;  ///< what layers are made with, but for path and shape
+  Tie tie = Tie::none;
+  bool reverse = false;            ///< recurrent layers make their series from its end
+  const Choice* output = nullptr;  ///< the output layer's options, where they are given
+};
+
+/// `chain` is the encoder and the bottleneck. Paths are decoder.N. Throws UserError naming the layer
+/// that has no adjoint.
+MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& with);
 
 }  // namespace latent

@@ -94,14 +94,19 @@ void Model::make_decoder(LayerContext context) {
     std::vector<const Layer*> chain;
     for (const auto& layer : encoder_) chain.push_back(layer.get());
     if (bottleneck_) chain.push_back(bottleneck_.get());
-    const Tie tie = tie_of(as_choice(decoder));
+    const Choice choice = as_choice(decoder);
+    const Tie tie = tie_of(choice);
     if (tie != Tie::none && likelihood_->outputs() != 1)
       throw error_at(decoder.mark(), "model.decoder",
                      cat("tied weights give one value an element, the likelihood wants ",
                          likelihood_->outputs(), ": use `mirror` untied, or a list"));
     const bool comes_back = target_ == row_;
-    MirroredDecoder mirrored =
-        mirror(chain, row_, comes_back ? row : row_, tie, given ? &*given : nullptr);
+    MirroredDecoder mirrored = mirror(chain, {.row = row_,
+                                              .out = comes_back ? row : row_,
+                                              .context = context,
+                                              .tie = tie,
+                                              .reverse = choice.option("reverse").as_bool(),
+                                              .output = given ? &*given : nullptr});
     decoder_ = std::move(mirrored.layers);
     // Another shape than the input's needs a layer of its own.
     if (comes_back) output_ = std::move(mirrored.output);
@@ -115,8 +120,12 @@ void Model::make_decoder(LayerContext context) {
                          ", the likelihood wants ", to_string(row)));
   } else if (!output_) {
     context.path = cat("decoder.", decoder_.size());
-    output_ = std::make_unique<Dense>(
-        context, given ? dense_options(*given, size, context) : plain_options(size, context));
+    const bool series = row.size() == 2 && context.in.size() == 2 && context.in[0] == row[0];
+    if (series)
+      output_ = dense_per_step(context, row[1], given ? &*given : nullptr);
+    else
+      output_ = std::make_unique<Dense>(
+          context, given ? dense_options(*given, size, context) : plain_options(size, context));
   }
 }
 

@@ -15,6 +15,7 @@ namespace {
 
 struct Case {
   std::string name, model;
+  Shape row = {6};
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.model; }
 };
 
@@ -124,6 +125,22 @@ std::vector<Case> cases() {
   all.push_back({"bottleneck.pre_bias",
                  "bottleneck: {topk: 7, k: 4, pre_bias: true, activation: elu}, likelihood: mse, "
                  "output: {dense: {unit_norm: true}}"});
+  for (const char* kind : {"lstm", "gru", "rnn"}) {
+    const Shape series{3, 2};
+    const std::string last = cat("encoder: [{", kind, ": 3}], "), mse = "likelihood: mse, ";
+    const auto add = [&](const char* name, const std::string& model) {
+      all.push_back({cat("layer.", kind, ".", name), model, series});
+    };
+    add("mirror", cat(last, mse, "bottleneck: {dense: 2}"));
+    add("reverse",
+        cat(last, mse, "bottleneck: identity, decoder: {mirror: untied, reverse: true}"));
+    add("stack", cat("encoder: [{", kind, ": {units: 3, output: all, reverse: true}}, {", kind,
+                     ": {units: 2, bias: false}}], bottleneck: identity, ", mse));
+    add("list", cat(last, mse, "bottleneck: {dense: 2}, decoder: [{repeat: 3}, {", kind,
+                    ": {units: 2, output: all}}], output: none"));
+    add("frozen",
+        cat("encoder: [{", kind, ": {units: 3, freeze: true}}], bottleneck: {dense: 2}, ", mse));
+  }
   return all;
 }
 
@@ -145,7 +162,7 @@ class Part : public testing::TestWithParam<Case> {};
 
 TEST_P(Part, GradientsAreThoseOfFiniteDifferences) {
   SCOPED_TRACE(GetParam().model);
-  Problem p(small_model(GetParam().model), 4, DType::f64);
+  Problem p(small_model(GetParam().model, GetParam().row), 4, DType::f64);
   ASSERT_FALSE(p.parameters.empty());
   Var value = p.loss;
   for (int order = 1; order <= 2; ++order) {

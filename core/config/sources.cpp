@@ -14,7 +14,7 @@ std::map<std::string, SourceKind, std::less<>>& kinds() {
 }
 
 const RegisterSource strokes{SourceKind::embedded, "strokes", "28x28 grey digits drawn by code"};
-const RegisterSource waves{SourceKind::embedded, "waves", "", "series"};
+const RegisterSource waves{SourceKind::embedded, "waves", "140-step series drawn by code"};
 const RegisterSource spiral{SourceKind::embedded, "spiral", "", "the contractive part"};
 const RegisterSource toy{SourceKind::embedded, "ratings-toy", "", "ratings"};
 

@@ -10,6 +10,7 @@
 #include "core/data/idx.h"
 #include "core/data/npy.h"
 #include "core/data/strokes.h"
+#include "core/data/waves.h"
 #include "core/io/read_file.h"
 #include "core/io/safetensors.h"
 
@@ -191,11 +192,19 @@ RawData load_files(const DataOptions& o) {
   return raw;
 }
 
+LabelledRows labelled(HostTensor rows, const std::vector<uint8_t>& labels) {
+  LabelledRows out{std::move(rows), {}};
+  for (uint8_t label : labels) out.labels.push_back(std::to_string(label));
+  return out;
+}
+
 RawData load_embedded(const DataOptions& o) {
+  if (o.source == "waves") {
+    Waves waves = make_waves(o.count, o.data_seed);
+    return {.all = labelled(std::move(waves.rows), waves.labels), .test = {}};
+  }
   Strokes strokes = make_strokes(o.count, o.data_seed);
-  LabelledRows rows{std::move(strokes.images), {}};
-  for (uint8_t digit : strokes.labels) rows.labels.push_back(std::to_string(digit));
-  return {.all = std::move(rows), .test = {}};
+  return {.all = labelled(std::move(strokes.images), strokes.labels), .test = {}};
 }
 
 }  // namespace

@@ -4,10 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "core/data/drawing.h"
 #include "core/data/glyphs.h"
-
-// Every machine must draw the same bytes. So: no function of libm but sqrt and floor, which IEEE 754 rounds exactly; sin
-// and cos are polynomials of our own; and the build keeps multiplications and additions apart (-ffp-contract=off).
 
 namespace latent {
 namespace {
@@ -15,49 +13,10 @@ namespace {
 constexpr int kSide = kStrokesSide;
 constexpr int kPixels = kSide * kSide;
 
-/// SplitMix64 (Steele, Lea & Flood 2014): its seeds may be anything, so each image has a generator of its own.
-class Generator {
- public:
-  Generator(uint64_t seed, uint64_t index)
-      : state_(mix(seed) ^ mix(index + 0x632be59bd9b4e019ull)) {}
-
-  /// In [0, 1).
-  double uniform() {
-    state_ += 0x9e3779b97f4a7c15ull;
-    return static_cast<double>(mix(state_) >> 11) * 0x1p-53;
-  }
-  double uniform(double lo, double hi) { return lo + (hi - lo) * uniform(); }
-  int below(int n) { return static_cast<int>(uniform() * n); }
-  /// Mean 0, deviation 1, within +-3.5: the sum of four uniforms, near enough to a normal.
-  double bell() {
-    const double sum = uniform() + uniform() + uniform() + uniform();
-    return (sum - 2) * 1.7320508075688772;
-  }
-
- private:
-  static uint64_t mix(uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-  }
-  uint64_t state_;
-};
-
-/// sin(2 pi t), to 4e-6: its Taylor series on the quarter turn that t is folded to.
-double sin_turns(double t) {
-  t -= std::floor(t + 0.5);
-  if (t > 0.25) t = 0.5 - t;
-  if (t < -0.25) t = -0.5 - t;
-  const double x = 6.283185307179586 * t;
-  const double s = x * x;
-  return x * (1 + s * (-1.0 / 6 + s * (1.0 / 120 + s * (-1.0 / 5040 + s * (1.0 / 362880)))));
-}
-double cos_turns(double t) { return sin_turns(t + 0.25); }
-
 /// A smooth field that moves each point a little: three waves for each axis.
 class ElasticField {
  public:
-  ElasticField(Generator& random, double amplitude) {
+  ElasticField(DrawingNumbers& random, double amplitude) {
     for (Wave& w : waves_)
       w = {random.uniform(-0.5, 0.5), random.uniform(-0.5, 0.5), random.uniform(),
            amplitude * random.bell()};
@@ -81,7 +40,7 @@ class ElasticField {
 /// DigitShape coordinates to pixels: scale, slant, rotation, shift.
 class Placement {
  public:
-  explicit Placement(Generator& random) {
+  explicit Placement(DrawingNumbers& random) {
     const double width = 9.3 * random.uniform(0.8, 1.15), height = 9.3 * random.uniform(0.88, 1.06);
     const double turn = 0.02 * random.bell(), slant = 0.16 * random.bell() + 0.08;
     const double c = cos_turns(turn), s = sin_turns(turn);
@@ -164,7 +123,7 @@ void draw_stroke(std::span<const PenPoint> points, const std::vector<int>& strok
 
 /// Draws row `index` into 28x28 pixels; its digit.
 uint8_t draw(uint64_t data_seed, int64_t index, std::span<uint8_t> image) {
-  Generator random(data_seed, static_cast<uint64_t>(index));
+  DrawingNumbers random(data_seed, static_cast<uint64_t>(index));
   const int digit = random.below(10);
   const auto ways = glyphs_of(digit);
   const DigitShape& glyph = ways[static_cast<size_t>(random.below(static_cast<int>(ways.size())))];

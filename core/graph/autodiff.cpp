@@ -34,8 +34,12 @@ Shape batched(const Var& cotangent, int batch_axes, const Shape& shape) {
 /// Pulls back through `reference`, an op's meaning in plain graph ops.
 std::vector<Var> vjp_of_reference(const Node& node, const Pullback& p);
 
+/// An op's vjp may return nothing where it leaves these cotangents to the reference.
 std::vector<Var> vjp(const Node& node, const Pullback& p) {
-  if (node.op.has_vjp()) return node.op.vjp(p);
+  if (node.op.has_vjp()) {
+    std::vector<Var> result = node.op.vjp(p);
+    if (!result.empty() || !node.op.has_reference()) return result;
+  }
   if (node.op.has_reference()) return vjp_of_reference(node, p);
   throw GraphError(cat(node.op.name(), ": has no gradient", node.label.empty() ? "" : " (in ",
                        node.label, node.label.empty() ? "" : ")"));

@@ -30,15 +30,4 @@ std::unique_ptr<BlockProduct<T>> plain_block(const BlockShape& shape, bool bias)
 std::unique_ptr<BlockProduct<float>> onednn_block(const BlockShape& shape, bool bias, int threads,
                                                   Device& device);
 
-/// While it lives, libraries that ask OpenMP how many threads to take are told one.
-class OneThread {
- public:
-  OneThread();
-  ~OneThread();
-  OneThread(const OneThread&) = delete;
-
- private:
-  int before_;
-};
-
 }  // namespace latent

@@ -1,35 +1,14 @@
 #include "kernels/matmul/cpu.h"
 
-#include <omp.h>
-
 #include <algorithm>
-#include <exception>
+
+#include "kernels/matmul/team.h"
 
 namespace latent {
 namespace {
 
 int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 int64_t round_up(int64_t n, int64_t unit) { return ceil_div(n, unit) * unit; }
-
-/// f(task, thread) for each task on a team of up to `threads`; the first exception is thrown at the
-/// end.
-template <class F>
-void parallel_tasks(int64_t tasks, int threads, const F& f) {
-  std::exception_ptr error;
-  const int team = static_cast<int>(std::min<int64_t>({tasks, threads, omp_get_max_threads()}));
-#pragma omp parallel num_threads(team) if (team > 1)
-  {
-    const OneThread one;
-#pragma omp for schedule(static) nowait
-    for (int64_t i = 0; i < tasks; ++i) try {
-        f(i, omp_get_thread_num());
-      } catch (...) {
-#pragma omp critical(latent_matmul_error)
-        error = std::current_exception();
-      }
-  }
-  if (error) std::rethrow_exception(error);
-}
 
 }  // namespace
 

@@ -1,17 +1,13 @@
 // The only file that names oneDNN; it builds with 2.x, whose primitives are made from op
 // descriptors, and with 3.x, which has none.
-#include <omp.h>
-
 #include "kernels/matmul/block.h"
+#include "kernels/matmul/team.h"
 
 #if defined(LATENT_ONEDNN)
 #include <oneapi/dnnl/dnnl.hpp>
 #endif
 
 namespace latent {
-
-OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-OneThread::~OneThread() { omp_set_num_threads(before_); }
 
 #if defined(LATENT_ONEDNN)
 namespace {

@@ -125,6 +125,17 @@ struct Pad {
   bool operator==(const Pad&) const = default;
 };
 
+/// One axis backwards.
+struct Flip {
+  static constexpr const char* name = "flip";
+  int axis = 0;
+  std::vector<Type> infer(Types in) const;
+  Kernel prepare(const Signature& s, Device& d) const;
+  std::vector<Var> vjp(const Pullback& p) const;
+  Cost cost(const Signature& s) const { return streaming_cost(s, 0); }
+  bool operator==(const Flip&) const = default;
+};
+
 /// Inputs one after the other along one axis.
 struct Concat {
   static constexpr const char* name = "concat";
