@@ -30,6 +30,7 @@ struct Build {
   std::vector<std::pair<Var, Var>> updates;
   /// Of the data set that the batch is from: what estimates on a batch weigh with.
   int64_t rows = 0;
+  std::vector<std::string> notes;  ///< what a part chose by itself, and why: for the user
 
   /// The stream of what is drawn: an evaluation has its own.
   uint64_t stream(const std::string& name) const {

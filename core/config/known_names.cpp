@@ -24,8 +24,6 @@ const KnownNames gaussian{Family::bottleneck, "the variational part", {"gaussian
 const KnownNames topk{Family::bottleneck, "the sparse part", {"topk"}};
 const KnownNames laplace{
     Family::likelihood, "the variational part", {"laplace", "multinomial", "categorical"}};
-const KnownNames sparse{Family::penalty, "the sparse part", {"l1", "lp", "kl_sparsity"}};
-const KnownNames contractive{Family::penalty, "the contractive part", {"jacobian"}};
 const KnownNames variational{
     Family::penalty, "the variational part", {"kl", "mmd", "total_correlation"}};
 const KnownNames formula{Family::penalty, "a later version", {"formula"}};
