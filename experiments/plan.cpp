@@ -49,7 +49,9 @@ std::string plan_text(const std::string& file, const std::vector<std::string>& o
   const Gpu& gpu = find_gpu(gpu_name);
   const std::vector<RunSpec> specs = load_experiment(file, overrides);
   const Experiment e = make_experiment(specs.front().config);
-  const Graph graph = optimise(training_graph(*e.model, split_source(e, "train"), e.training));
+  std::vector<std::string> notes;
+  const Graph graph =
+      optimise(training_graph(*e.model, split_source(e, "train"), e.training, nullptr, &notes));
   const std::shared_ptr<Device> cpu = open_device("cpu");
   const Plan plan = make_plan(graph, *cpu, {.prepare = false});
 
@@ -78,6 +80,7 @@ std::string plan_text(const std::string& file, const std::vector<std::string>& o
   const Cost total = plan.total();
   const double launches = total.launches * gpu.node;
   std::string text = table.str();
+  for (const std::string& note : notes) text += cat("note      ", note, "\n");
   text +=
       cat("\nstep      ", format_number(total.flops / 1e6), " MFLOP, ", format_bytes(total.bytes),
           " to move\nmemory    arena ", format_bytes(static_cast<double>(plan.arena_bytes)),

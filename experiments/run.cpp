@@ -83,7 +83,7 @@ std::string objective_text(const Experiment& e) {
   return text;
 }
 
-RunHeader header_of(const Experiment& e, const Device& device) {
+RunHeader header_of(const Experiment& e, const Trainer& trainer, const Device& device) {
   RunHeader h;
   h.name = e.config.at("name").as_string();
   h.seed = std::to_string(e.seed);
@@ -92,6 +92,7 @@ RunHeader header_of(const Experiment& e, const Device& device) {
   h.data = data_text(e);
   h.objective = objective_text(e);
   h.layers = e.model->table();
+  h.notes = trainer.notes();
   int64_t trainable = 0, frozen = 0;
   for (const Parameter& p : e.model->parameters())
     (p.frozen ? frozen : trainable) += p.type.elements();
@@ -209,7 +210,7 @@ bool run_one(const RunSpec& spec, const RunOptions& options, bool resume) {
       display);
   begin_weights(e, store);
   folder.open();
-  std::cout << run_header(header_of(e, *device)) << std::flush;
+  std::cout << run_header(header_of(e, trainer, *device)) << std::flush;
   Outcome outcome;
   try {
     outcome = trainer.train();

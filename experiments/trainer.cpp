@@ -37,7 +37,7 @@ Trainer::Trainer(const Experiment& experiment, Store& store, std::filesystem::pa
       options_(options),
       watcher_(watcher) {
   const Graph graph = training_graph(*experiment.model, split_source(experiment, "train"),
-                                     experiment.training, &terms_);
+                                     experiment.training, &terms_, &notes_);
   program_ = std::make_unique<Program>(graph, store, Program::Options{.check = options.check});
   upload_split(experiment, "train", store);
   if (experiment.data.validation.type.shape[0] > 0)

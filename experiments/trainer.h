@@ -44,6 +44,8 @@ class Trainer {
   const RunState& state() const { return state_; }
   int64_t steps() const { return state_.step; }
   double epochs() const;
+  /// What parts of the model chose by themselves, and why.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -70,7 +72,7 @@ class Trainer {
   std::filesystem::path folder_;
   TrainerOptions options_;
   Watcher& watcher_;
-  std::vector<std::string> terms_;
+  std::vector<std::string> terms_, notes_;
   std::unique_ptr<Program> program_;
   std::optional<Evaluator> validation_;
   std::optional<JsonLines> metrics_, timing_;

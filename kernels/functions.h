@@ -9,6 +9,9 @@
 //     static LATENT_HD T d(T x);                     // the K-th derivative, T = float or double
 //     template <class T>
 //     static LATENT_HD T dy(T y);                    // optional: f'(x) as a function of y = f(x)
+//     template <class T>
+//     static LATENT_HD T ddy(T y);                   // optional: f''(x) from y
+//     static constexpr double kLow = -1, kHigh = 1;  // optional: f(x) is in [kLow, kHigh]
 //     static constexpr bool kVanishes = true;        // optional: derivatives beyond kOrder are
 //     zero
 //   };
@@ -20,6 +23,7 @@
 #pragma once
 
 #include <concepts>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,7 +65,9 @@ struct Identity {
 /// Everything made of one function. Ops that do not exist for it are empty.
 struct PointwiseFamily {
   std::string name;
-  int order = 0;          ///< highest derivative
+  int order = 0;                                          ///< highest derivative
+  double low = -std::numeric_limits<double>::infinity();  ///< f(x) is in [low, high]
+  double high = std::numeric_limits<double>::infinity();
   AnyOp forward;          ///< x -> f(x)
   AnyOp gradient;         ///< (g, x) -> g * f'(x); g may have extra leading axes
   AnyOp output_gradient;  ///< (g, y) -> g * f'(x) from y = f(x)
@@ -71,6 +77,9 @@ struct PointwiseFamily {
   AnyOp linear_tied;  ///< the same with w [in, out]: f(x w + b)
   AnyOp matmul_gradient;  ///< (g [..., out], w [out, in], y [..., in]) -> (g w) f'(x), y = f(x)
   AnyOp matmul_gradient_tied;  ///< the same with w [in, out]: (g w^T) f'(x)
+  AnyOp contractive;  ///< (a [rows, J], w [J, I]) -> sum_j f'(a_j)^2 ||w_j||^2 [rows], norms [J]
+  AnyOp contractive_gradient;  ///< (c [..., rows], a, w, norms) -> dw, and da where f'' is not 0
+  AnyOp contractive_from_output, contractive_gradient_from_output;  ///< the same, y for a
 };
 
 /// Type of g f'(.) for g [..., X] and x [X]; throws the op's error where they do not fit.

@@ -34,6 +34,7 @@ struct Build {
   int64_t rows = 0;
   /// What schedules are resolved with; without, and without a step, they count as 1.
   const TrainingLength* length = nullptr;
+  std::vector<std::string> notes;  ///< what a part chose by itself, and why: for the user
 
   /// The stream of what is drawn: an evaluation has its own.
   uint64_t stream(const std::string& name) const {

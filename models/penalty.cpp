@@ -56,7 +56,9 @@ Var penalty_term(const Choice& choice, PenaltyInput in) {
   Var total;
   for (const Var& at : address ? values_at(*address, in.build) : std::vector<Var>{Var{}}) {
     in.at = at;
-    const Var term = found->second(choice, in);
+    Var term = found->second(choice, in);
+    if (in.code.samples > 1 && term.shape() == Shape{in.input.shape()[0] * in.code.samples})
+      term = mean_rows(reshape(term, {-1, in.code.samples}));
     total = total ? total + term : term;
   }
   return total;

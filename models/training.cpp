@@ -171,7 +171,7 @@ void add_metrics(const Model& model, const Plain& f, const Batch& batch, std::ve
 }  // namespace
 
 Graph training_graph(const Model& model, const SplitSource& source, const TrainingOptions& options,
-                     std::vector<std::string>* terms) {
+                     std::vector<std::string>* terms, std::vector<std::string>* notes) {
   Graph graph;
   Build build{.graph = graph, .training = true, .taps = {}};
   const Var first_step = build.step = state(graph, "step", {DType::u64, {1}});
@@ -187,6 +187,7 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
       &options.length);
   const Forward f = forward(model, build, batch.input, batch.target, &options.length, batch.weight);
   list_names(f.terms, terms);
+  if (notes) *notes = build.notes;
   const Var loss = objective(f.terms, first_step);
   const Counters c = counters(graph, "", static_cast<int>(f.terms.size()));
   const auto [latch, step] = keep_books(graph, f.terms, c, {});

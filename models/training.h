@@ -20,9 +20,10 @@ struct TrainingOptions {
 };
 
 /// One optimizer step. Variables: "step", "latch", "sums" = [count, loss, terms...] (f64), parameters, "optimizer.*".
-/// `terms` gets the names of the terms in order.
+/// `terms` gets the names of the terms in order, `notes` what parts chose by themselves.
 Graph training_graph(const Model& model, const SplitSource& source, const TrainingOptions& options,
-                     std::vector<std::string>* terms = nullptr);
+                     std::vector<std::string>* terms = nullptr,
+                     std::vector<std::string>* notes = nullptr);
 
 /// One batch of evaluation over a split, in order; the last batch is padded and counts its real rows alone.
 /// `terms` gets the names of the objective's terms, then those of the metrics; `objective_terms` how many the first are.

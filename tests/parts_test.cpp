@@ -55,7 +55,18 @@ std::vector<Case> cases() {
                          ", link: ", link, "}}")});
   all.push_back(
       {"likelihood.laplace.scale", cat(encoder, code, "likelihood: {laplace: {scale: 0.3}}")});
+  const std::string probabilities =
+      "encoder: [{dense: 5, activation: sigmoid}], bottleneck: {dense: 3, activation: sigmoid}, ";
+  for (const char* options :
+       {"l1: {weight: 0.5}", "lp: {weight: 0.5, p: 3}", "kl_sparsity: {weight: 0.5, at: hidden}",
+        "jacobian: {weight: 0.5, at: encoder.0}", "jacobian: {weight: 0.5, at: code.pre}",
+        "jacobian: {weight: 0.5, estimator: hutchinson, probes: 2}",
+        "jacobian: {weight: 0.5, at: encoder.0, hessian: {std: 0.3, samples: 2}}",
+        "jacobian: {weight: 0.5, hessian: {std: 0.3, samples: 2, weight: 0.5}}"})
+    all.push_back({cat("penalty.of_probabilities.", options),
+                   cat(probabilities, "likelihood: bce, penalties: [{", options, "}]")});
   for (const std::string& name : built(Family::penalty)) {
+    if (name == "kl_sparsity") continue;  // refuses the tanh of the models below
     std::vector<std::string> places{""};
     if (has_option(Family::penalty, name, "at"))
       places = {"at: code, ", "at: encoder.0, ", "at: encoder.0.pre, ", "at: decoder.0, ",

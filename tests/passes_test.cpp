@@ -94,6 +94,7 @@ Graph until(const Graph& graph, const std::string& name) {
 }
 
 const std::string kFold = "10 fold constants", kOutputs = "20 gradients from outputs",
+                  kContractive = "25 contractive from outputs",
                   kForward = "30 activation into linear",
                   kBackward = "40 activation gradient into product",
                   kLoss = "50 loss with its gradient",
@@ -109,13 +110,16 @@ const char* const kModels[] = {
     "likelihood: {mse: {link: sigmoid}}, penalties: [{weight_decay: 0.01}]",
     "encoder: [{dense: 5, bias: false}, elu, softplus], bottleneck: identity, likelihood: mae, "
     "penalties: [{weight_decay: 0.1, schedule: constant}]",
+    "encoder: [{dense: 5, activation: sigmoid}], bottleneck: {dense: 3, activation: tanh}, "
+    "likelihood: bce, penalties: [{l1: 0.1}, {kl_sparsity: 0.2, at: encoder.0}, {jacobian: 0.3, "
+    "at: encoder.0}, {jacobian: 0.4, label: deep}]",
 };
 
 TEST(Passes, AreTheseInThisOrder) {
   std::vector<std::string> names;
   for (const Pass& pass : passes()) names.push_back(pass.name);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{kFold, kOutputs, kForward, kBackward, kLoss, kWeight}));
+  EXPECT_EQ(names, (std::vector<std::string>{kFold, kOutputs, kContractive, kForward, kBackward,
+                                             kLoss, kWeight}));
 }
 
 TEST(Passes, ChangeNoResult) {
@@ -365,6 +369,16 @@ TEST(LossWithItsGradient, NotForACotangentThatIsNoConstant) {
   EXPECT_EQ(count(after, "bernoulli_nll"), 1);
   EXPECT_EQ(count(after, "bernoulli_nll.gradient"), 1);
   expect_same(after, g, drawn(g), 1e-14);
+}
+
+TEST(ContractiveFromOutputs, NotWhereThereIsNoOutputOrNoFormula) {
+  for (const char* activation : {"linear", "gelu"}) {
+    const Step p(cat("bottleneck: {dense: 3, activation: ", activation,
+                     "}, likelihood: bce, penalties: [{jacobian: 0.5}]"));
+    const Graph before = until(p.graph, kContractive), after = run_pass(before, kContractive);
+    EXPECT_EQ(count(after, cat("contractive.", activation)), 1);
+    expect_same(after, before, p.leaves, 0);
+  }
 }
 
 TEST(BiasGradientWithWeightGradient, IsOneNodeALayer) {

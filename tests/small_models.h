@@ -42,6 +42,7 @@ struct Problem {
   std::vector<Var> parameters;
   Forward forward;
   Var loss;
+  std::vector<std::string> notes;
 
   Problem(const Model& model, int64_t rows, DType real) {
     Build build{.graph = graph, .training = true, .real = real, .taps = {}};
@@ -56,6 +57,7 @@ struct Problem {
                             : Batch{.input = x, .clean = x, .target = x, .weight = {}, .known = {}};
     forward = latent::forward(model, build, batch.input, batch.target, nullptr, batch.weight);
     loss = objective(forward.terms);
+    notes = build.notes;
     for (const Parameter& p : model.parameters()) {
       const Var v = leaf(build, p);
       HostTensor value(v.type());

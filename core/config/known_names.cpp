@@ -16,11 +16,7 @@ const KnownNames convolution{
     Family::layer,
     "convolutional layers",
     {"conv", "conv_transpose", "max_pool", "avg_pool", "upsample", "flatten", "reshape"}};
-const KnownNames recurrence{Family::layer, "recurrent layers", {"lstm", "gru", "rnn", "repeat"}};
-const KnownNames laplace{
-    Family::likelihood, "the variational part", {"laplace", "multinomial", "categorical"}};
-const KnownNames sparse{Family::penalty, "the sparse part", {"l1", "lp", "kl_sparsity"}};
-const KnownNames contractive{Family::penalty, "the contractive part", {"jacobian"}};
+const KnownNames categorical{Family::likelihood, "a later version", {"categorical"}};
 const KnownNames formula{Family::penalty, "a later version", {"formula"}};
 const KnownNames evaluations{
     Family::evaluation,

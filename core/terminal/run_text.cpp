@@ -34,11 +34,13 @@ std::string run_header(const RunHeader& header) {
   if (header.steps > 0)
     training = cat(format_number(header.epochs), " epochs, ", format_count(header.steps),
                    " steps of ", format_count(header.batch_size), " rows");
+  std::string notes;
+  for (const std::string& note : header.notes) notes += fact("note", note);
   return header.name + "\n\n" + table.str() + "\n" + fact("objective", header.objective) +
          fact("data", header.data) + fact("rows", rows) + fact("training", training) +
          fact("device",
               cat(header.device, header.precision.empty() ? "" : ", ", header.precision)) +
-         fact("seed", header.seed);
+         fact("seed", header.seed) + notes;
 }
 
 std::string run_footer(const RunFooter& footer) {

@@ -19,6 +19,7 @@ struct RunHeader {
   std::vector<std::pair<std::string, int64_t>> rows;  ///< of each split
   int64_t batch_size = 0, steps = 0;
   double epochs = 0;
+  std::vector<std::string> notes;  ///< a line each
 };
 /// The table of layers (part, layer, kind, output shape, parameters) with its total, then data,
 /// rows of each split, training, device, seed. At most 100 columns.

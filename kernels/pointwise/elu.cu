@@ -19,6 +19,11 @@ struct Elu {
   static LATENT_HD T dy(T y) {
     return math::min(y, T(0)) + T(1);
   }
+  template <class T>
+  static LATENT_HD T ddy(T y) {
+    return math::select(y > T(0), T(0), y + T(1));
+  }
+  static constexpr double kLow = -1;
 };
 const RegisterActivation<Elu> registered;
 

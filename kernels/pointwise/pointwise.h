@@ -15,6 +15,7 @@
 #include "kernels/functions.h"
 #include "kernels/matmul/linear.h"
 #include "kernels/ops.h"
+#include "kernels/penalty/contractive.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/for_each.h"
 #include "kernels/structural/structural.h"
@@ -131,6 +132,8 @@ PointwiseFamily pointwise_family() {
   family.forward = Pointwise<F>{};
   family.gradient = PointwiseGrad<F, 1>{};
   if constexpr (kFromOutput<F>) family.output_gradient = OutputGrad<F>{};
+  if constexpr (requires { F::kLow; }) family.low = F::kLow;
+  if constexpr (requires { F::kHigh; }) family.high = F::kHigh;
   return family;
 }
 
@@ -141,17 +144,19 @@ struct RegisterPointwise {
   const RegisterSamples samples{cat("pointwise/", F::name), pointwise_samples<F>};
 };
 
-/// A function as an op, as a value of `activation:`, as a layer by its name, and as the epilogue of
-/// products.
+/// A function as an op, as a value of `activation:`, as a layer by its name, as the epilogue of
+/// products, and in the closed form of the contractive penalty.
 template <class F>
 struct RegisterActivation {
   RegisterActivation() {
     PointwiseFamily family = pointwise_family<F>();
     family.activation = true;
     add_products<F>(family);
+    add_contractive<F>(family);
     register_pointwise(std::move(family));
   }
   const RegisterSamples samples{cat("pointwise/", F::name), pointwise_samples<F>};
+  const RegisterSamples contractive{cat("penalty/contractive/", F::name), contractive_samples<F>};
 };
 
 template <class F, int K>

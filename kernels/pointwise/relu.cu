@@ -18,6 +18,7 @@ struct Relu {
   static LATENT_HD T dy(T y) {
     return d<1>(y);
   }
+  static constexpr double kLow = 0;
 };
 const RegisterActivation<Relu> registered;
 

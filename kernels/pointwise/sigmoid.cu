@@ -27,6 +27,11 @@ struct Sigmoid {
   static LATENT_HD T dy(T y) {
     return y * (T(1) - y);
   }
+  template <class T>
+  static LATENT_HD T ddy(T y) {
+    return y * (T(1) - y) * (T(1) - T(2) * y);
+  }
+  static constexpr double kLow = 0, kHigh = 1;
 };
 const RegisterActivation<Sigmoid> registered;
 

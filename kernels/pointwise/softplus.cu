@@ -22,6 +22,12 @@ struct Softplus {
   static LATENT_HD T dy(T y) {
     return -math::expm1(-y);
   }
+  template <class T>
+  static LATENT_HD T ddy(T y) {
+    const T s = dy(y);
+    return s * (T(1) - s);
+  }
+  static constexpr double kLow = 0;
 };
 const RegisterActivation<Softplus> registered;
 

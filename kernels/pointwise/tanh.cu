@@ -27,6 +27,11 @@ struct Tanh {
   static LATENT_HD T dy(T y) {
     return (T(1) - y) * (T(1) + y);
   }
+  template <class T>
+  static LATENT_HD T ddy(T y) {
+    return T(-2) * y * (T(1) - y) * (T(1) + y);
+  }
+  static constexpr double kLow = -1, kHigh = 1;
 };
 const RegisterActivation<Tanh> registered;
 

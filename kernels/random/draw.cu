@@ -7,6 +7,14 @@
 namespace latent {
 namespace {
 
+/// 1 or -1, by a word's top bit.
+LATENT_HD Float4 rademacher4(uint64_t seed, uint64_t step, uint64_t stream, uint64_t block) {
+  const Words4 w = random_words4(seed, step, stream, block);
+  Float4 sign;
+  for (int i = 0; i < 4; ++i) sign.v[i] = math::float_of(0x3f800000u | (w.v[i] & 0x80000000u));
+  return sign;
+}
+
 /// Elements 4 block to 4 block + 3 of out [n]. Whole: all four are there, as a loop needs that shall
 /// vectorise; else what is beyond the end is left out.
 template <Draw::Kind kind, bool Whole>
@@ -22,6 +30,8 @@ struct DrawBlock {
       return uniform4(*seed, *step, stream, block);
     } else if constexpr (kind == Draw::Kind::normal) {
       return normal4(*seed, *step, stream, block);
+    } else if constexpr (kind == Draw::Kind::rademacher) {
+      return rademacher4(*seed, *step, stream, block);
     } else {
       return bernoulli4(*seed, *step, stream, block, p);
     }
@@ -63,7 +73,9 @@ const RegisterSamples samples{
                                  sample("normal", Draw::Kind::normal, {3, 5}),
                                  sample("normal", Draw::Kind::normal, {256, 784}),
                                  sample("bernoulli", Draw::Kind::bernoulli, {}),
-                                 sample("bernoulli", Draw::Kind::bernoulli, {256, 784})};
+                                 sample("bernoulli", Draw::Kind::bernoulli, {256, 784}),
+                                 sample("rademacher", Draw::Kind::rademacher, {3, 5}),
+                                 sample("rademacher", Draw::Kind::rademacher, {256, 784})};
     }};
 
 }  // namespace
@@ -83,6 +95,8 @@ Kernel Draw::prepare(const Signature& s, Device&) const {
       return draw_kernel<Kind::uniform>(*this, n);
     case Kind::normal:
       return draw_kernel<Kind::normal>(*this, n);
+    case Kind::rademacher:
+      return draw_kernel<Kind::rademacher>(*this, n);
     default:
       return draw_kernel<Kind::bernoulli>(*this, n);
   }

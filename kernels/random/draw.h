@@ -10,9 +10,10 @@ namespace latent {
 /// (seed u64[1], step u64[1]) -> f32 of `shape`: element i is that of the stream at this step.
 struct Draw {
   static constexpr const char* name = "draw";
-  enum class Kind { uniform, normal, bernoulli };
-  Kind kind = Kind::uniform;  ///< [0, 1); mean 0, variance 1; 1 with probability p, else 0
-  uint64_t stream = 0;        ///< stream_of("corruption")
+  enum class Kind { uniform, normal, bernoulli, rademacher };
+  /// [0, 1); mean 0, variance 1; 1 with probability p, else 0; 1 or -1.
+  Kind kind = Kind::uniform;
+  uint64_t stream = 0;  ///< stream_of("corruption")
   Shape shape;
   float p = 0.5f;  ///< of bernoulli
 
