@@ -183,6 +183,8 @@ TEST(NpyTest, RefusesByName) {
   refused(npy_of("<f4", "(-1,)", ""), "header is not understood");
   refused(npy_of("<f4", "(1", "abcd"), "header is not understood");
   refused(npy("{'descr': '<f4'}", ""), "header is not understood");
+  refused(npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False}", "abcd"),
+          "header is not understood");
   refused(npy("", ""), "header is not understood");
   refused(npy(std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}"), "abcd", 9),
           "version 9");

@@ -76,6 +76,7 @@ TEST(RunFooter, HasTrivialRowsAndTheReport) {
             "bce     0.09215  0.0632       -\n"
             "mse      0.0094       -  0.0167\n\n"
             "report      runs/simple/seed-0/report.html\n");
+  EXPECT_TRUE(run_footer({"simple", metrics, 0, ""}).starts_with("simple\n\nmetric"));
 }
 
 struct Clock {
@@ -140,6 +141,16 @@ TEST(Progress, PrintsPlainLinesElsewhere) {
   progress.finish();
   const std::string text = out.str();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);  // nothing new since the validation
+}
+
+TEST(Progress, WithoutValidationRowsShowsNoValidation) {
+  Clock clock;
+  std::ostringstream out;
+  Progress progress(out, false, kGoal, clock.function());
+  clock.seconds += 20;
+  progress.validated(100, 0.5, std::nullopt);
+  EXPECT_NE(out.str().find("loss 0.5000"), std::string::npos) << out.str();
+  EXPECT_EQ(out.str().find("validation"), std::string::npos) << out.str();
 }
 
 TEST(Progress, MeasuresSpeedFromWhereItBegan) {

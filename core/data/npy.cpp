@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <set>
 
 #include "core/data/convert.h"
 #include "core/io/read_file.h"
@@ -17,6 +18,7 @@ class Header {
     expect('{');
     while (!take('}')) {
       const std::string key = quoted();
+      if (!seen_.insert(key).second) fail();
       expect(':');
       if (key == "descr")
         descr = description();
@@ -26,14 +28,13 @@ class Header {
         shape = tuple();
       else
         fail();
-      seen_ += key.size();
       if (!take(',')) {
         expect('}');
         break;
       }
     }
     skip_blanks();
-    if (at_ != text_.size() || seen_ != std::string_view("descrfortran_ordershape").size()) fail();
+    if (at_ != text_.size() || seen_.size() != 3) fail();
   }
 
   std::string descr;  ///< "" for records
@@ -100,7 +101,8 @@ class Header {
 
   std::string_view text_;
   const std::string& where_;
-  size_t at_ = 0, seen_ = 0;
+  size_t at_ = 0;
+  std::set<std::string> seen_;
 };
 
 struct Element {
