@@ -61,10 +61,11 @@ double Evaluator::share(const std::string& term, std::span<const double> sums) c
   return sums[2 + static_cast<size_t>(known - terms_.begin())] / sums[0];
 }
 
-/// Terms of the objective, and bce, always; the others belong to `reconstruction`.
+/// Terms of the objective, nll and bce always; the others belong to `reconstruction`.
 bool Evaluator::reports(size_t term, bool reconstruction) const {
   if (terms_[term] == kKnown) return false;
-  return reconstruction || term < objective_terms_ || terms_[term] == "bce";
+  return reconstruction || term < objective_terms_ || terms_[term] == "bce" ||
+         terms_[term] == "nll";
 }
 
 std::vector<std::string> Evaluator::names(bool reconstruction) const {

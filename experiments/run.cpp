@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "core/base/spelling.h"
 #include "core/base/version.h"
 #include "core/config/files.h"
 #include "core/config/parse.h"
@@ -75,10 +76,23 @@ std::string data_text(const Experiment& e) {
   return cat(e.config.at("data").at("source").as_string(), ", ", shape);
 }
 
+/// "masking 0.3, gaussian 0.2": each corruption with its first option.
+std::string corruption_text(const Value& corruption) {
+  const Value list = corruption.is(Value::Kind::list) ? corruption : Value::make_list({corruption});
+  std::vector<std::string> all;
+  for (const Value& element : list.list()) {
+    const Choice choice = as_choice(element);
+    all.push_back(cat(choice.name, " ", choice.options.entries().front().value.as_real()));
+  }
+  return join(all, ", ");
+}
+
 std::string objective_text(const Experiment& e) {
   std::string text = as_choice(e.config.at("model").at("likelihood")).name;
   for (const auto& [at, penalty] : model_figure(*e.model).penalties)
     text += " + " + penalty + (at.empty() ? "" : " at " + at);
+  const Value& corruption = e.config.at("model").at("corruption");
+  if (has_corruption(corruption)) text += "; input: " + corruption_text(corruption);
   return text;
 }
 

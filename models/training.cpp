@@ -142,23 +142,28 @@ Plain plain(const Model& model, Build& build, Var x) {
   return p;
 }
 
-/// A term that is called like a metric, where the two are different numbers: its input is drawn, or its elements are
-/// weighted.
-std::string objective_name(const std::string& term) {
-  return term == "mse" || term == "mae" ? cat("objective.", term) : term;
+/// Is the likelihood's term in the objective another number than the metric of its name? Where the input is corrupted or
+/// elements are emphasised; of a mean error also where the code is drawn, or cells are missing: its rows count alike
+/// then, however many cells they have.
+bool differs_from_metric(const Term& term, const Batch& b, const Code& code) {
+  if (b.input != b.clean || b.weight != b.known) return true;
+  return (b.known || code.logvar) && term.name != "nll";
 }
 
 /// What evaluation adds to the objective's terms; not part of the loss. Means over elements are sums over the known ones
 /// by all of them, and `known` is the share that they have to be divided by.
-void add_metrics(const Model& model, const Plain& f, const Batch& batch, std::vector<Term>& terms) {
+void add_metrics(const Model& model, Build& build, const Plain& f, const Batch& batch,
+                 std::vector<Term>& terms) {
   const double size = static_cast<double>(elements(model.target_shape()));
   const auto add = [&](const std::string& name, Var value) {
     if (std::ranges::find(terms, name, &Term::name) == terms.end())
       terms.push_back({name, value, 0});
   };
   const Var x = batch.target, known = batch.known;
+  const Likelihood& likelihood = model.likelihood();
+  if (likelihood.term() == "nll") add("nll", likelihood.rows(build, f.output, x, known));
   const auto over_known = [&](Var each) { return sum_rows(known ? known * each : each); };
-  if (model.likelihood().probability()) add("bce", bernoulli_nll(f.output, x, known) * (1 / size));
+  if (likelihood.probability()) add("bce", bernoulli_nll(f.output, x, known) * (1 / size));
   const Var squared = over_known(square(f.mean - x));
   add("sse", squared);
   add("mse", squared * (1 / size));
@@ -216,9 +221,9 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
   const Plain p = plain(model, undrawn, b.clean);
   std::vector<Term> all = f.terms;
   if (objective_terms) *objective_terms = all.size();
-  if (b.input != b.clean || b.weight || f.code.logvar)
-    all.front().name = objective_name(all.front().name);
-  add_metrics(model, p, b, all);
+  Term& likelihood = all.front();
+  if (differs_from_metric(likelihood, b, f.code)) likelihood.name = "objective." + likelihood.name;
+  add_metrics(model, undrawn, p, b, all);
   list_names(all, terms);
   const Var code = reshape(p.code, {batch, -1});
   const Var peak = state(graph, prefix + "peak", {DType::f32, {code.shape()[1]}});

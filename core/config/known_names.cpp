@@ -25,8 +25,8 @@ const KnownNames evaluations{
 const KnownNames figures{
     Family::figure,
     "the parts that they show",
-    {"model", "units", "filters", "latents", "manifold", "samples", "interpolations",
-     "traversals", "posteriors", "errors", "roc", "spectrum"}};
+    {"model", "units", "filters", "latents", "manifold", "samples", "interpolations", "traversals",
+     "posteriors", "errors", "roc", "spectrum"}};
 
 }  // namespace
 }  // namespace latent

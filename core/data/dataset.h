@@ -42,7 +42,7 @@ struct DataSet {
       test_labels;  ///< places in label_names; empty where there are none
   std::vector<std::string> label_names;
   HostTensor shift, scale;  ///< f32 [1], or one for each element of a row: x' = (x - shift) * scale
-  ValueRange range;              ///< of the scaled train rows
+  ValueRange range;         ///< of the scaled train rows
   /// `data.missing: mask`: a NaN among rows or targets that are stored as reals is a cell that
   /// nobody knows; statistics are those of the others.
   bool masked = false;

@@ -184,7 +184,9 @@ std::string describe_metrics() {
     out += pad(row.name, kName) + wrap(row.definition, 100 - kName, kName) + "\n";
   out +=
       "\nThe terms of penalties are logged unweighted under their labels, with the present weight "
-      "beside\nthem; `latent info parts` defines them.\n";
+      "beside\nthem; `latent info parts` defines them. objective.nll, objective.mse and "
+      "objective.mae are the\nlikelihood's term in the loss where it is another number than the "
+      "metric: the input is corrupted,\nelements have weights, the code is drawn.\n";
   return out;
 }
 
