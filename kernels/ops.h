@@ -49,7 +49,7 @@ Var mean_cols(Var x);
 Var slice(Var x, int axis, int64_t begin, int64_t end);   // [begin, end) of one axis
 Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adjoint of slice
 Var concat(std::span<const Var> parts, int axis);
-Var transpose(Var x);  // the last two axes change places
+Var transpose(Var x);       // the last two axes change places
 Var flip(Var x, int axis);  // backwards
 // One flat buffer; parts in the layout's order.
 Var pack(std::span<const Var> parts, const FlatLayout& layout);
