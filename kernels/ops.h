@@ -74,6 +74,13 @@ Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
 // x [..., in], w [out, in] (trans_w) or [in, out], b [out] or none -> [..., out]
 Var linear(Var x, Var w, Var b = {}, bool trans_w = true);
 
+// Sparse rows (kernels/sparse/csr.h): the rows `ids` of a data set.
+struct CsrRows {
+  Var ids, starts, columns, values;
+};
+Var csr_dense(const CsrRows& x, int64_t width);                // -> [rows, width]
+Var csr_linear(const CsrRows& x, Var w, bool trans_w = true);  // w as in linear -> [rows, out]
+
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what
 // each element counts, 0 for an unobserved one.
@@ -87,6 +94,7 @@ Var laplace_nll(Var mu, Var x, Var weight = {}, double scale = 1);  // likewise
 Var mean_squared_error(Var y, Var x, Var weight = {});              // mean over all elements
 Var mean_absolute_error(Var y, Var x, Var weight = {});             // mean over all elements
 Var multinomial_nll(Var logits, Var x, Var weight = {});  // nats; x counts, without the coefficient
+Var multinomial_nll(Var logits, const CsrRows& x);
 // Weights for means over a row that leave out elements of weight 0: w elements / number of the
 // others.
 Var mean_weights(Var w);
