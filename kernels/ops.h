@@ -96,6 +96,13 @@ Var lstm(Var x, Var w, Var b, int64_t steps);
 Var gru(Var x, Var w, Var b, int64_t steps);
 Var rnn(Var x, Var w, Var b, int64_t steps);
 
+// Sparse rows (kernels/sparse/csr.h): the rows `ids` of a data set.
+struct CsrRows {
+  Var ids, starts, columns, values;
+};
+Var csr_dense(const CsrRows& x, int64_t width);                // -> [rows, width]
+Var csr_linear(const CsrRows& x, Var w, bool trans_w = true);  // w as in linear -> [rows, out]
+
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what
 // each element counts, 0 for an unobserved one.
@@ -109,6 +116,7 @@ Var laplace_nll(Var mu, Var x, Var weight = {}, double scale = 1);  // likewise
 Var mean_squared_error(Var y, Var x, Var weight = {});              // mean over all elements
 Var mean_absolute_error(Var y, Var x, Var weight = {});             // mean over all elements
 Var multinomial_nll(Var logits, Var x, Var weight = {});  // nats; x counts, without the coefficient
+Var multinomial_nll(Var logits, const CsrRows& x);
 // Weights for means over a row that leave out elements of weight 0: w elements / number of the
 // others.
 Var mean_weights(Var w);

@@ -31,12 +31,12 @@ struct RowSumsMonoid {
 template <class T, bool kWeighted>
 struct Counts {
   const T *logits, *x, *w;
-  int64_t rows, cols;  ///< of the logits; gradients may ask for a multiple of the rows
+  int64_t cols;
   TargetRow target;
 
-  LATENT_HD T logit(int64_t r, int64_t c) const { return logits[r % rows * cols + c]; }
+  LATENT_HD T logit(int64_t r, int64_t c) const { return logits[r * cols + c]; }
   LATENT_HD T count(int64_t r, int64_t c) const {
-    const int64_t at = target(r % rows) * cols + c;
+    const int64_t at = target(r) * cols + c;
     if constexpr (kWeighted) return weighted(w[at], x[at]);
     return x[at];
   }
@@ -47,12 +47,8 @@ struct Counts {
 };
 template <class T, bool kWeighted>
 Counts<T, kWeighted> counts(const Args& a, int first, const LossRows& l) {
-  return {a.input<T>(first),
-          a.input<T>(first + 1),
-          kWeighted ? a.input<T>(first + 2) : nullptr,
-          l.rows,
-          l.cols,
-          TargetRow(l.samples)};
+  return {a.input<T>(first), a.input<T>(first + 1), kWeighted ? a.input<T>(first + 2) : nullptr,
+          l.cols, TargetRow(l.samples)};
 }
 
 template <class T>
@@ -122,9 +118,7 @@ struct MultinomialGradient {
   }
   Kernel prepare(const Signature& s, Device&) const {
     const LossRows l = rows_of(name, s.in, 1);
-    const int64_t rows = s.in[0].elements();
-    return l.weighted ? kernel<true>(s.in[0].dtype, l, rows)
-                      : kernel<false>(s.in[0].dtype, l, rows);
+    return l.weighted ? kernel<true>(s, l) : kernel<false>(s, l);
   }
   std::vector<Var> reference(std::span<const Var> in) const {
     const Parts p(in.subspan(1));
@@ -132,18 +126,27 @@ struct MultinomialGradient {
     return {rows_like(Parts::over_columns(in[0]) * (exp(p.log_p) * total - n), in[1])};
   }
   int overwrites(int) const { return 1; }
-  Cost cost(const Signature& s) const { return streaming_cost(s, 40); }
+  Cost cost(const Signature& s) const {
+    Cost cost = streaming_cost(s, 40);
+    cost.launches = static_cast<int>(batches(s));
+    return cost;
+  }
   bool operator==(const MultinomialGradient&) const = default;
 
  private:
+  /// Cotangents a row; each is a pass of its own.
+  static int64_t batches(const Signature& s) {
+    return s.in[0].elements() / std::max<int64_t>(1, s.in[0].dim(0));
+  }
   template <bool kWeighted>
-  static Kernel kernel(DType dtype, const LossRows& l, int64_t rows) {
-    return real_kernel(dtype, [l, rows](const Args& a, auto real) {
+  static Kernel kernel(const Signature& s, const LossRows& l) {
+    return real_kernel(s.in[0].dtype, [l, n = batches(s)](const Args& a, auto real) {
       using T = decltype(real);
       const auto data = counts<T, kWeighted>(a, 1, l);
-      reduce_map_rows(
-          a.stream, rows, l.cols, RowSumsMonoid{}, data, StoreNothing{},
-          CountsGradient<T, kWeighted, true>{data, a.input<T>(0), T(1), a.output<T>(0)});
+      for (int64_t b = 0; b < n; ++b)
+        reduce_map_rows(a.stream, l.rows, l.cols, RowSumsMonoid{}, data, StoreNothing{},
+                        CountsGradient<T, kWeighted, true>{data, a.input<T>(0) + b * l.rows, T(1),
+                                                           a.output<T>(0) + b * l.rows * l.cols});
     });
   }
 };

@@ -1,0 +1,43 @@
+// Sparse rows: a data set that lies on the device whole, as compressed rows. A batch is row ids; how many entries
+// its rows have is in device memory and never a shape.
+//
+// starts u64[n + 1], columns i32[entries], values f32[entries]: row r has the entries [starts[r], starts[r + 1]), in any
+// order; those of one column add up. ids i32[rows] are the rows of a batch.
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+#include "core/base/hd.h"
+#include "core/graph/op.h"
+#include "kernels/ops.h"
+
+namespace latent {
+
+/// Throws the op's error unless in[first...] are ids, starts, columns and values, the latter of `real`.
+void require_csr(std::string_view op, Types in, size_t first, DType real);
+
+/// Mean number of entries of a row, for costs.
+inline double entries_a_row(const Signature& s, size_t first) {
+  return static_cast<double>(s.in[first + 2].elements()) /
+         static_cast<double>(std::max<int64_t>(1, s.in[first + 1].elements() - 1));
+}
+
+/// The entries of a batch as a kernel reads them.
+template <class T>
+struct CsrEntries {
+  const int32_t* ids;
+  const uint64_t* starts;
+  const int32_t* columns;
+  const T* values;
+
+  CsrEntries(const Args& a, int first)
+      : ids(a.input<int32_t>(first)),
+        starts(a.input<uint64_t>(first + 1)),
+        columns(a.input<int32_t>(first + 2)),
+        values(a.input<T>(first + 3)) {}
+  LATENT_HD int64_t begin(int64_t r) const { return static_cast<int64_t>(starts[ids[r]]); }
+  LATENT_HD int64_t end(int64_t r) const { return static_cast<int64_t>(starts[ids[r] + 1]); }
+};
+
+}  // namespace latent

@@ -1,0 +1,286 @@
+// CsrLinear: the linear layer of sparse rows, and the gradient of its weight.
+#include "core/graph/samples.h"
+#include "kernels/real.h"
+#include "kernels/skeleton/skeleton.h"
+#include "kernels/sparse/csr.h"
+
+namespace latent {
+namespace {
+
+/// A weight [layers, out, in] (trans_w) or [layers, in, out]: an entry's column meets `out` numbers.
+struct WeightShape {
+  int64_t layers = 1, out = 1, in = 1;
+  bool trans_w = true;
+  LATENT_HD int64_t at(int64_t layer, int64_t o, int64_t column) const {
+    return layer * out * in + (trans_w ? o * in + column : column * out + o);
+  }
+};
+WeightShape weight_shape(const Type& w, bool trans_w) {
+  WeightShape shape{
+      .out = w.dim(trans_w ? 1 : 0), .in = w.dim(trans_w ? 0 : 1), .trans_w = trans_w};
+  shape.layers = w.elements() / std::max<int64_t>(1, shape.out * shape.in);
+  return shape;
+}
+
+template <class T>
+struct CpuCsrLinear {
+  CsrEntries<T> x;
+  const T* w;
+  T* y;
+  WeightShape shape;
+  int64_t rows;
+  LATENT_CPU_BODY void operator()(int64_t task) const {
+    const int64_t layer = task / rows, r = task % rows, begin = x.begin(r), end = x.end(r);
+    T* row = y + task * shape.out;
+    std::fill_n(row, shape.out, T(0));
+    if (shape.trans_w) {
+      for (int64_t o = 0; o < shape.out; ++o)
+        for (int64_t k = begin; k < end; ++k)
+          row[o] += x.values[k] * w[shape.at(layer, o, x.columns[k])];
+      return;
+    }
+    for (int64_t k = begin; k < end; ++k) {
+      const T value = x.values[k];
+      const T* from = w + shape.at(layer, 0, x.columns[k]);
+#pragma omp simd
+      for (int64_t o = 0; o < shape.out; ++o) row[o] += value * from[o];
+    }
+  }
+};
+
+/// A thread an output of a row.
+template <class T>
+struct CsrLinearBody {
+  CsrEntries<T> x;
+  const T* w;
+  T* y;
+  WeightShape shape;
+  int64_t rows;
+  LATENT_HD void operator()(int64_t task, int64_t o) const {
+    const int64_t layer = task / rows, r = task % rows, end = x.end(r);
+    T sum = 0;
+    for (int64_t k = x.begin(r); k < end; ++k)
+      sum += x.values[k] * w[shape.at(layer, o, x.columns[k])];
+    y[task * shape.out + o] = sum;
+  }
+};
+
+/// Columns that one task (one warp) of the weight gradient owns; it looks for them in all entries of
+/// the batch, row by row, so that every sum has one order and nothing is shared.
+constexpr int64_t kTile = 256;
+
+template <class T>
+struct CpuCsrWeightGradient {
+  CsrEntries<T> x;
+  const T* g;
+  T* dw;
+  WeightShape shape;
+  int64_t rows, tiles;
+  LATENT_CPU_BODY void operator()(int64_t task) const {
+    const int64_t layer = task / tiles, first = task % tiles * kTile;
+    const int64_t last = std::min(shape.in, first + kTile), out = shape.out;
+    for (int64_t o = 0; o < out; ++o)
+      for (int64_t c = first; c < last; ++c) dw[shape.at(layer, o, c)] = T(0);
+    const int64_t step = shape.trans_w ? shape.in : 1;
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* from = g + (layer * rows + r) * out;
+      for (int64_t k = x.begin(r); k < x.end(r); ++k) {
+        if (x.columns[k] < first || x.columns[k] >= last) continue;
+        const T value = x.values[k];
+        T* to = dw + shape.at(layer, 0, x.columns[k]);
+        if (step == 1) {
+#pragma omp simd
+          for (int64_t o = 0; o < out; ++o) to[o] += value * from[o];
+        } else {
+          for (int64_t o = 0; o < out; ++o) to[o * step] += value * from[o];
+        }
+      }
+    }
+  }
+};
+
+/// A warp owns a tile of columns for 32 outputs, one a lane. Blocks: (tiles / 8, outputs / 32, layers).
+template <class T>
+struct GpuCsrWeightGradient {
+  static constexpr int max_threads = 256;
+  CsrEntries<T> x;
+  const T* g;
+  T* dw;
+  WeightShape shape;
+  int64_t rows;
+  LATENT_KERNEL void operator()(Thread& t) const {
+    const int64_t first = (t.block() * t.warps() + t.warp()) * kTile, layer = t.block_z();
+    if (first >= shape.in) return;
+    const int64_t last = first + kTile < shape.in ? first + kTile : shape.in;
+    const int64_t o = t.block_y() * 32 + t.lane();
+    if (o < shape.out)
+      for (int64_t c = first; c < last; ++c) dw[shape.at(layer, o, c)] = T(0);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t end = x.end(r);
+      const T from = o < shape.out ? g[(layer * rows + r) * shape.out + o] : T(0);
+      for (int64_t k0 = x.begin(r); k0 < end; k0 += 32) {
+        const int64_t k = k0 + t.lane();
+        const int64_t column = k < end ? x.columns[k] : -1;
+        const T value = k < end ? x.values[k] : T(0);
+        uint32_t hits = t.ballot(column >= first && column < last);
+        for (int l = 0; hits != 0; ++l, hits >>= 1) {
+          if ((hits & 1u) == 0) continue;
+          const int64_t c = t.shuffle(column, l);
+          const T v = t.shuffle(value, l);
+          if (o < shape.out) dw[shape.at(layer, o, c)] += v * from;
+        }
+      }
+    }
+  }
+};
+
+struct CsrLinear {
+  static constexpr const char* name = "csr_linear";
+  bool trans_w = true;  ///< the weight is [..., out, in], else [..., in, out]
+
+  std::vector<Type> infer(Types in) const;
+  Kernel prepare(const Signature& s, Device&) const;
+  std::vector<Var> vjp(const Pullback& p) const;
+  std::vector<Var> reference(std::span<const Var> in) const {
+    const WeightShape shape = weight_shape(in[4].type(), trans_w);
+    return {matmul(csr_dense({in[0], in[1], in[2], in[3]}, shape.in), in[4], false, trans_w)};
+  }
+  Cost cost(const Signature& s) const {
+    const double terms = entries_a_row(s, 0) * static_cast<double>(s.out[0].elements());
+    return {.flops = 2 * terms, .bytes = 4 * terms + static_cast<double>(s.out[0].bytes())};
+  }
+  bool operator==(const CsrLinear&) const = default;
+};
+
+/// (ids, starts, columns, values, g [..., rows, out]) -> d / d weight, which csr_linear undoes.
+struct CsrWeightGradient {
+  static constexpr const char* name = "csr_linear.weight_gradient";
+  int64_t in_size = 1;
+  bool trans_w = true;
+
+  std::vector<Type> infer(Types in) const {
+    if (in.size() != 5) throw op_error(name, "takes 5 inputs", in);
+    require_csr(name, in, 0, in[4].dtype);
+    if (in[4].rank() < 2 || in[4].dim(1) != in[0].elements())
+      throw op_error(name, "g must be [..., rows, out]", in);
+    Type out = in[4];
+    const int64_t units = out.dim(0);
+    out.shape.resize(out.shape.size() - 2);
+    out.shape.insert(out.shape.end(), {trans_w ? units : in_size, trans_w ? in_size : units});
+    return {out};
+  }
+  Kernel prepare(const Signature& s, Device&) const {
+    const WeightShape shape = weight_shape(s.out[0], trans_w);
+    return real_kernel(s.in[4].dtype, [shape, rows = s.in[0].elements()](const Args& a, auto real) {
+      using T = decltype(real);
+      const CsrEntries<T> x(a, 0);
+      const int64_t tiles = fold::ceil_div(shape.in, kTile);
+      if (!a.stream.gpu) {
+        cpu::run_tasks(
+            shape.layers * tiles, shape.layers * shape.out * shape.in,
+            CpuCsrWeightGradient<T>{x, a.input<T>(4), a.output<T>(0), shape, rows, tiles});
+      } else if constexpr (cpu_only_v<GpuCsrWeightGradient<T>>) {
+        no_gpu_body(a.stream);
+      } else {
+        launch(a.stream,
+               {.blocks = fold::ceil_div(tiles, 8),
+                .threads = 256,
+                .blocks_y = fold::ceil_div(shape.out, 32),
+                .blocks_z = shape.layers},
+               GpuCsrWeightGradient<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
+      }
+    });
+  }
+  std::vector<Var> vjp(const Pullback& p) const {
+    std::vector<Var> result(5);
+    result[4] = apply(CsrLinear{trans_w}, {p.in[0], p.in[1], p.in[2], p.in[3], p.cotangents[0]});
+    return result;
+  }
+  std::vector<Var> reference(std::span<const Var> in) const {
+    const Var x = csr_dense({in[0], in[1], in[2], in[3]}, in_size), g = in[4];
+    return {trans_w ? matmul(g, x, true, false) : matmul(x, g, true, false)};
+  }
+  Cost cost(const Signature& s) const {
+    const double terms = entries_a_row(s, 0) * static_cast<double>(s.in[4].elements());
+    return {.flops = 2 * terms, .bytes = 8 * terms + static_cast<double>(s.out[0].bytes())};
+  }
+  bool operator==(const CsrWeightGradient&) const = default;
+};
+
+std::vector<Type> CsrLinear::infer(Types in) const {
+  if (in.size() != 5) throw op_error(name, "takes 5 inputs", in);
+  require_csr(name, in, 0, in[4].dtype);
+  if (in[4].rank() < 2) throw op_error(name, "the weight must be a matrix", in);
+  const WeightShape shape = weight_shape(in[4], trans_w);
+  Type out = in[4];
+  out.shape.resize(out.shape.size() - 2);
+  out.shape.insert(out.shape.end(), {in[0].elements(), shape.out});
+  return {out};
+}
+
+Kernel CsrLinear::prepare(const Signature& s, Device&) const {
+  const WeightShape shape = weight_shape(s.in[4], trans_w);
+  return real_kernel(s.in[4].dtype, [shape, rows = s.in[0].elements()](const Args& a, auto real) {
+    using T = decltype(real);
+    const CsrEntries<T> x(a, 0);
+    if (!a.stream.gpu)
+      cpu::run_tasks(shape.layers * rows, shape.layers * rows * shape.out,
+                     CpuCsrLinear<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
+    else
+      for_each_row(a.stream, shape.layers * rows, shape.out,
+                   CsrLinearBody<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
+  });
+}
+
+std::vector<Var> CsrLinear::vjp(const Pullback& p) const {
+  const WeightShape shape = weight_shape(p.in[4].type(), trans_w);
+  std::vector<Var> result(5);
+  result[4] = apply(CsrWeightGradient{shape.in, trans_w},
+                    {p.in[0], p.in[1], p.in[2], p.in[3], p.cotangents[0]});
+  return result;
+}
+
+const RegisterSamples samples{
+    "sparse/csr_linear", [] {
+      std::vector<Sample> all;
+      const auto add = [&](int64_t rows, int64_t n, int64_t entries, int64_t in, int64_t out,
+                           bool trans_w, Shape batch = {}, bool bench = false) {
+        std::vector<Type> types{{DType::i32, {rows}},
+                                {DType::u64, {n + 1}},
+                                {DType::i32, {entries}},
+                                {DType::f32, {entries}}};
+        const std::vector<Sample::Range> range{
+            {0, n - 1.0}, {0, 1.0 * entries}, {0, in - 1.0}, {-1, 1}, {-1, 1}};
+        const auto sample = [&](const AnyOp& op, Shape matrix) {
+          Shape last = batch;
+          last.insert(last.end(), matrix.begin(), matrix.end());
+          types.push_back({DType::f32, last});
+          all.push_back({.name = cat(op.name(), trans_w ? "/out_in/" : "/in_out/", rows, "x", in,
+                                     "x", out, batch.empty() ? "" : "/batched"),
+                         .op = op,
+                         .in = types,
+                         .range = range,
+                         .wrt = {false, false, false, false, true},
+                         .bench = bench});
+          types.pop_back();
+        };
+        sample(CsrLinear{trans_w}, trans_w ? Shape{out, in} : Shape{in, out});
+        sample(CsrWeightGradient{in, trans_w}, {rows, out});
+      };
+      for (const bool trans_w : {true, false}) {
+        add(1, 1, 5, 37, 3, trans_w);
+        add(37, 9, 40, 1, 33, trans_w);
+        add(5, 20, 60, 600, 7, trans_w);
+        add(3, 7, 30, 11, 5, trans_w, {2});
+        add(256, 6, 300, 5000, 200, trans_w, {}, true);  // drawn rows have a sixth of the entries
+      }
+      return all;
+    }};
+
+}  // namespace
+
+Var csr_linear(const CsrRows& x, Var w, bool trans_w) {
+  return apply(CsrLinear{trans_w}, {x.ids, x.starts, x.columns, x.values, w});
+}
+
+}  // namespace latent
