@@ -71,8 +71,9 @@ class TaskMemory {
   std::byte* at_;
 };
 
-/// All units of a block of rows at one step. `a` holds the product; state and carry [rows, units] are of the step
-/// before, then of this one.
+/// All units of a block of rows at one step. `a` holds the product; state and carry [rows, units] are
+/// of the step before, then of this one. What a unit does is a function of its own: locals of a simd
+/// loop's body would not be kept in registers.
 template <class Cell, class T>
 struct CpuForwardStep {
   ForwardWalk<Cell, T> walk;
@@ -81,23 +82,26 @@ struct CpuForwardStep {
   T *state, *carry;
 
   LATENT_CPU_BODY void operator()(int64_t) const {
-    const int64_t units = walk.units;
     for (int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
-      for (int64_t j = 0; j < units; ++j) {
-        T x[Cell::kGates], product[Cell::kGates];
-        walk.load(first + r, at, j, x);
-        for (int k = 0; k < Cell::kGates; ++k) product[k] = a[(r * Cell::kGates + k) * units + j];
-        T carried = carry[r * units + j];
-        state[r * units + j] =
-            walk.step(first + r, at, j, x, product, state[r * units + j], carried);
-        carry[r * units + j] = carried;
-      }
+      for (int64_t j = 0; j < walk.units; ++j) unit(r, j);
     }
+  }
+
+ private:
+  LATENT_CPU_BODY void unit(int64_t r, int64_t j) const {
+    const int64_t units = walk.units, i = r * units + j;
+    T x[Cell::kGates], product[Cell::kGates];
+    walk.load(first + r, at, j, x);
+    for (int k = 0; k < Cell::kGates; ++k) product[k] = a[(r * Cell::kGates + k) * units + j];
+    T carried = carry[i];
+    state[i] = walk.step(first + r, at, j, x, product, state[i], carried);
+    carry[i] = carried;
   }
 };
 
-/// The same backward. `product` is what the step behind sends through w; da [rows, gates * units] goes into the next.
+/// The same backward. `product` is what the step behind sends through w; da [rows, gates * units]
+/// goes into the next.
 template <class Cell, class T, bool kFirst>
 struct CpuBackwardStep {
   BackwardWalk<Cell, T> walk;
@@ -106,17 +110,20 @@ struct CpuBackwardStep {
   T *da, *carry;
 
   LATENT_CPU_BODY void operator()(int64_t) const {
-    const int64_t units = walk.units;
     for (int64_t r = 0; r < rows; ++r) {
 #pragma omp simd
-      for (int64_t j = 0; j < units; ++j) {
-        T of_a[Cell::kGates], carried = carry[r * units + j];
-        walk.step(first + r, at, j, walk.template load<kFirst>(first + r, at, j),
-                  product[r * units + j], carried, of_a);
-        carry[r * units + j] = carried;
-        for (int k = 0; k < Cell::kGates; ++k) da[(r * Cell::kGates + k) * units + j] = of_a[k];
-      }
+      for (int64_t j = 0; j < walk.units; ++j) unit(r, j);
     }
+  }
+
+ private:
+  LATENT_CPU_BODY void unit(int64_t r, int64_t j) const {
+    const int64_t units = walk.units, i = r * units + j;
+    T of_a[Cell::kGates], carried = carry[i];
+    walk.step(first + r, at, j, walk.template load<kFirst>(first + r, at, j), product[i], carried,
+              of_a);
+    carry[i] = carried;
+    for (int k = 0; k < Cell::kGates; ++k) da[(r * Cell::kGates + k) * units + j] = of_a[k];
   }
 };
 
