@@ -93,6 +93,42 @@ TEST(Assign, InPlaceBehindTheLastReader) {
   EXPECT_FLOAT_EQ(ran["y"][1], std::exp(1.0f));
 }
 
+TEST(Assign, AChainOfStepsInPlaceEndsInTheVariable) {
+  Graph g;
+  const Var w = variable(g, "w", 2, "p"), p = g.flat("p");
+  g.assign(p, exp(relu(2 * p)));
+  const Ran ran(g, {{"w", {0, 1}}});
+  EXPECT_TRUE(ran.plan().copies.empty());
+  EXPECT_EQ(ran.plan().arena_bytes, 0u);
+  EXPECT_FLOAT_EQ(ran["w"][0], 1);
+  EXPECT_FLOAT_EQ(ran["w"][1], std::exp(2.0f));
+  EXPECT_EQ(w.shape(), Shape{2});
+}
+
+TEST(Assign, AChainWithAnotherReaderDoesNot) {
+  const std::function<Var(Var, Var)> readers[] = {
+      [](Var, Var doubled) { return 10 * doubled; },  // reads what lies in between
+      [](Var w, Var) { return 20 * w; },              // reads the old value, behind it
+      [](Var, Var doubled) {
+        return reshape(doubled * 10, {2, 1});
+      },  // through a view
+  };
+  for (const auto& reader : readers) {
+    Graph g;
+    const Var w = variable(g, "w", 2);
+    const Var doubled = 2 * w;
+    const Var last = exp(doubled);
+    const Var y = reader(w, doubled);
+    g.output("y", y);
+    g.assign(w, last);
+    const Ran ran(g, {{"w", {1, 3}}}), oracle(g, {{"w", {1, 3}}}, {.reuse = false});
+    EXPECT_EQ(ran["w"], oracle["w"]);
+    EXPECT_EQ(ran["y"], oracle["y"]);
+    EXPECT_FLOAT_EQ(ran["w"][0], std::exp(2.0f));
+    EXPECT_EQ(ran["y"], (Floats{20, 60}));
+  }
+}
+
 TEST(Assign, AReaderBehindItSeesTheOldValue) {
   const std::function<Var(Var)> readers[] = {
       [](Var w) { return 10 * w; },

@@ -129,6 +129,27 @@ class Planner {
     });
   }
 
+  /// Does `value` end in the leaf's memory: assigned to it, or read by one step alone that turns it,
+  /// in place, into what does?
+  bool ends_in(Key leaf, Key value) const {
+    if (assigned(leaf, value)) return true;
+    const int at = last_use_.at(value);
+    if (at >= static_cast<int>(live_.size()) || kept_.contains(value)) return false;
+    const auto reads = [&](const Var& v) { return root(v) == value; };
+    if (std::ranges::count_if(
+            live_, [&](int id) { return std::ranges::any_of(node(id).inputs, reads); }) != 1)
+      return false;
+    const Node& next = node(live_[at]);
+    if (next.op.is_view() || std::ranges::count_if(next.inputs, reads) != 1) return false;
+    for (int o = 0; o < static_cast<int>(next.types.size()); ++o) {
+      const int i = next.op.overwrites(o);
+      if (i >= 0 && reads(next.inputs[i]) && next.inputs[i].type() == next.types[o] &&
+          ends_in(leaf, {live_[at], o}))
+        return true;
+    }
+    return false;
+  }
+
   /// May output o of the step at `at` take the memory of its input i?
   bool in_place(int at, int o, int i) const {
     const int id = live_[at];
@@ -136,9 +157,11 @@ class Planner {
     if (node(id).inputs[i].type().bytes() != node(id).types[o].bytes()) return false;
     const auto shares = [&](const Var& v) { return root(v) == r; };
     if (std::ranges::count_if(node(id).inputs, shares) != 1) return false;
-    if (node(r.first).leaf()) return assigned(r, {id, o}) && last_read_.at(storage(r.first)) == at;
-    return options_.reuse && last_use_.at(r) == at && !kept_.contains(r) && !pinned_.contains(r) &&
-           !plan_.blocks[where_.at(r).block].persistent && where_.at(r).offset == 0;
+    if (node(r.first).leaf()) return ends_in(r, {id, o}) && last_read_.at(storage(r.first)) == at;
+    if (last_use_.at(r) != at || kept_.contains(r) || pinned_.contains(r)) return false;
+    const Location& l = where_.at(r);
+    if (l.block < 0) return true;  // already in the memory of the variable that the output becomes
+    return options_.reuse && !plan_.blocks[l.block].persistent && l.offset == 0;
   }
 
   Location place(int at, int o) {
