@@ -74,6 +74,19 @@ Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
 // x [..., in], w [out, in] (trans_w) or [in, out], b [out] or none -> [..., out]
 Var linear(Var x, Var w, Var b = {}, bool trans_w = true);
 
+// Normalisation (kernels/norm), over the last axis of x [..., d]. Of a batch: norm/batch_norm.h.
+Var layer_norm(Var x, Var weight, Var bias, double eps = 1e-5);  // weight, bias [d]
+Var normalize(Var x);                                            // to Euclidean norm 1
+Var batch_norm(Var x, Var weight, Var bias, Var mean, Var var, double eps = 1e-5);  // all [d]
+
+// Draws (kernels/random): seed, step u64[1]; every element is 0 with probability `rate`, else
+// divided by 1 - rate.
+Var dropout(Var seed, Var step, Var x, double rate, uint64_t stream);
+
+// The k largest entries of each row [..., d], by value or magnitude, the others 0 (kernels/select).
+Var topk(Var x, int64_t k, bool magnitude = false);
+Var topk(Var x, Var k, bool magnitude = false);  // k: a number [] or [1], rounded, in [1, d]
+
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what
 // each element counts, 0 for an unobserved one.
