@@ -25,6 +25,8 @@ class Bottleneck : public Layer {
   Var apply(Build& build, Var x) const final { return encode(build, x).value; }
   /// A penalty that belongs to the code: added with weight 1 unless the YAML names it; "" for none.
   virtual std::string brings() const { return ""; }
+  /// Called once with the layer behind the decoder, nullptr where there is none.
+  virtual void see_output(const Layer*) {}
 
  protected:
   using Layer::Layer;

@@ -16,6 +16,8 @@ inline constexpr const char* kParameters = "parameters";
 /// The group of their moving averages, and the prefix of their names.
 inline constexpr const char* kAverages = "ema";
 
+struct TrainingLength;  // models/objective.h
+
 struct Build {
   Graph& graph;
   bool training = false;  ///< dropout acts, statistics are the batch's
@@ -30,6 +32,8 @@ struct Build {
   std::vector<std::pair<Var, Var>> updates;
   /// Of the data set that the batch is from: what estimates on a batch weigh with.
   int64_t rows = 0;
+  /// What schedules are resolved with; without, and without a step, they count as 1.
+  const TrainingLength* length = nullptr;
 
   /// The stream of what is drawn: an evaluation has its own.
   uint64_t stream(const std::string& name) const {
@@ -37,14 +41,18 @@ struct Build {
   }
 };
 
+/// `unit_norm`: which vectors of a weight are kept at Euclidean norm 1.
+enum class UnitVectors : uint8_t { none, rows, columns };
+
 /// What a part declares in the graph, before there is one: for tables and counts.
 struct Parameter {
   std::string name;  ///< "encoder.0.weight"
   Type type;
   Init init;
-  bool bias = false;     ///< not in weight_decay
-  bool frozen = false;   ///< not trained: `freeze: true`, and running statistics
-  FileLayout file = {};  ///< in weights files, where they have it another way
+  bool bias = false;                     ///< not in weight_decay
+  bool frozen = false;                   ///< not trained: `freeze: true`, and running statistics
+  FileLayout file = {};                  ///< in weights files, where they have it another way
+  UnitVectors unit = UnitVectors::none;  ///< kept so by every step; `init` begins so
 };
 
 /// The parameter's leaf.

@@ -1,5 +1,7 @@
 #include "models/dense.h"
 
+#include <cmath>
+
 #include "kernels/ops.h"
 
 namespace latent {
@@ -15,8 +17,9 @@ const RegisterOptions weighted{
      option("init", words({"default"}) | choice_of(Family::initialiser), "default",
             "initial weights; default: model.init"),
      option("bias_init", real(), "0", "initial bias"),
-     option("unit_norm", unbuilt("top-k codes", {"true"}) | boolean(), "false",
-            "rows of the weight are kept at norm 1"),
+     option("unit_norm", boolean(), "false",
+            "each unit's weights are kept at norm 1: rows of the weight, in the decoder and the "
+            "output layer its columns, the directions in the data that the units stand for"),
      option("freeze", boolean(), "false", "whether the weights stay as they are")}};
 
 std::unique_ptr<Layer> make_dense(const Choice& choice, const LayerContext& context) {
@@ -39,9 +42,15 @@ void refuse_contradictions(const Mirrored& mirrored) {
   if (!init.is("default"))
     throw error_at(init.mark(), "model.output.init",
                    "the decoder is tied: its weights begin as the encoder's");
-  if (mirrored.tie == Tie::weights && freeze.as_bool())
+  if (mirrored.tie != Tie::weights) return;
+  if (freeze.as_bool())
     throw error_at(freeze.mark(), "model.output.freeze",
                    "the decoder is tied: freeze the encoder's layer");
+  const Value& unit_norm = mirrored.given->option("unit_norm");
+  if (unit_norm.as_bool())
+    throw error_at(
+        unit_norm.mark(), "model.output.unit_norm",
+        "the decoder is tied: give it to the encoder's layer, whose rows are the columns here");
 }
 
 Init transposed(const Init& init, int64_t rows, int64_t columns) {
@@ -57,6 +66,31 @@ Init transposed(const Init& init, int64_t rows, int64_t columns) {
   };
 }
 
+/// Brings the rows or columns of w [rows, cols] to norm 1; zeros stay.
+template <class T>
+void make_unit(std::span<T> w, int64_t rows, int64_t cols, bool columns) {
+  const int64_t vectors = columns ? cols : rows, size = columns ? rows : cols;
+  for (int64_t v = 0; v < vectors; ++v) {
+    const auto at = [&](int64_t i) -> T& { return w[columns ? i * cols + v : v * cols + i]; };
+    double squares = 0;
+    for (int64_t i = 0; i < size; ++i) squares += double(at(i)) * at(i);
+    if (squares == 0) continue;
+    for (int64_t i = 0; i < size; ++i) at(i) = static_cast<T>(at(i) / std::sqrt(squares));
+  }
+}
+
+Init unit_init(const Init& init, UnitVectors unit) {
+  if (unit == UnitVectors::none || !init) return init;
+  return [=](HostTensor& t) {
+    init(t);
+    const bool columns = unit == UnitVectors::columns;
+    if (t.type.dtype == DType::f64)
+      make_unit(t.as<double>(), t.type.dim(1), t.type.dim(0), columns);
+    else
+      make_unit(t.as<float>(), t.type.dim(1), t.type.dim(0), columns);
+  };
+}
+
 }  // namespace
 
 Dense::Options dense_options(const Choice& choice, int64_t units, const LayerContext& context) {
@@ -65,6 +99,8 @@ Dense::Options dense_options(const Choice& choice, int64_t units, const LayerCon
   options.activation = find_pointwise(choice.option("activation").as_string());
   options.bias = choice.option("bias").as_bool();
   options.frozen = choice.option("freeze").as_bool();
+  if (choice.option("unit_norm").as_bool())
+    options.unit = context.path.starts_with("decoder.") ? UnitVectors::columns : UnitVectors::rows;
   const Value& own = choice.option("init");
   const Choice init = as_choice(own.is("default") ? *context.init : own);
   const Fan fan{elements(context.in), units};
@@ -91,11 +127,11 @@ Dense::Dense(const LayerContext& context, Options options, std::string name)
 
 Parameter Dense::weight() const {
   if (options_.tied_to) return *options_.tied_to;
-  return {path() + ".weight",
-          {DType::f32, {options_.units, in_}},
-          options_.weight_init,
-          false,
-          options_.frozen};
+  return {.name = path() + ".weight",
+          .type = {DType::f32, {options_.units, in_}},
+          .init = unit_init(options_.weight_init, options_.unit),
+          .frozen = options_.frozen,
+          .unit = options_.unit};
 }
 
 Parameter Dense::bias() const {
@@ -144,7 +180,7 @@ std::unique_ptr<Layer> Dense::adjoint(const Mirrored& mirrored) const {
   if (mirrored.tie != Tie::none) refuse_contradictions(mirrored);
   if (mirrored.tie == Tie::weights) options.tied_to = weight();
   if (mirrored.tie == Tie::at_start)
-    options.weight_init = transposed(options_.weight_init, options.units, options_.units);
+    options.weight_init = transposed(weight().init, options.units, options_.units);
   return std::make_unique<Dense>(context, std::move(options));
 }
 

@@ -16,6 +16,7 @@ class Dense final : public Layer {
     const PointwiseFamily* activation = nullptr;  ///< nullptr: linear
     bool bias = true;
     bool frozen = false;
+    UnitVectors unit = UnitVectors::none;
     Init weight_init = {}, bias_init = {};
     /// Tied: another layer's weight, used transposed; this one has none of its own.
     std::optional<Parameter> tied_to = {};

@@ -59,6 +59,7 @@ Model::Model(const Value& config, const Shape& row, uint64_t seed, const Shape& 
   context.in = code_shape();
   likelihood_ = make_likelihood(as_choice(config_.at("likelihood")));
   make_decoder(context);
+  if (bottleneck_) bottleneck_->see_output(output_.get());
   check_names();
 }
 

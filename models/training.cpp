@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/graph/autodiff.h"
+#include "kernels/norm/unit_norm.h"
 #include "kernels/ops.h"
 #include "kernels/track.h"
 #include "kernels/unless.h"
@@ -80,6 +81,20 @@ Var optimizer_state(Graph& graph, const std::string& name, const std::vector<Var
   return graph.flat(group);
 }
 
+/// The weights in the flat buffer that are kept at norm 1.
+UnitNorm unit_norms(const Model& model, const FlatLayout& layout) {
+  UnitNorm op;
+  for (const Parameter& p : model.parameters()) {
+    if (p.unit == UnitVectors::none || p.frozen) continue;
+    const auto at = std::ranges::find(layout.names, p.name) - layout.names.begin();
+    op.matrices.push_back({.offset = layout.offsets[at],
+                           .rows = p.type.dim(1),
+                           .cols = p.type.dim(0),
+                           .columns = p.unit == UnitVectors::columns});
+  }
+  return op;
+}
+
 void update_parameters(Build& build, const Model& model, const TrainingOptions& options, Var loss,
                        Var latch, Var step) {
   Graph& graph = build.graph;
@@ -98,7 +113,9 @@ void update_parameters(Build& build, const Model& model, const TrainingOptions& 
     leaves.push_back(in.back());
   }
   if (options.clip > 0) in.push_back(apply(ClipFactor{.max_norm = options.clip}, {g}));
-  const std::vector<Var> out = graph.apply(options.optimizer.op, in);
+  std::vector<Var> out = graph.apply(options.optimizer.op, in);
+  if (const UnitNorm units = unit_norms(model, layout); !units.matrices.empty())
+    out[0] = apply(units, {latch, out[0]});
   for (size_t i = 0; i < out.size(); ++i) graph.assign(leaves[i], out[i]);
   for (const auto& [leaf, value] : build.updates)
     graph.assign(leaf, latent::apply(Unless{}, {latch, leaf, value}));
@@ -159,6 +176,7 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
   Build build{.graph = graph, .training = true, .taps = {}};
   const Var first_step = build.step = state(graph, "step", {DType::u64, {1}});
   build.seed = constant(graph, names::kSeed, {DType::u64, {1}});
+  build.length = &options.length;
   build.rows = source.rows;
   const Batch batch = gather_batch(
       build, model, source,

@@ -99,9 +99,17 @@ std::vector<Case> cases() {
   all.push_back({"frozen",
                  "encoder: [{dense: 5, activation: tanh, freeze: true}], bottleneck: {dense: "
                  "3}, likelihood: bce, penalties: [{weight_decay: 0.5}]"});
-  for (const char* bottleneck : {"{dense: 3}", "identity"})
+  for (const char* layer : {"batch_norm", "layer_norm", "normalize", "{dropout: 0.4}"})
+    all.push_back(
+        {cat("layer.", layer), cat("encoder: [", layer, ", {dense: 5, activation: tanh}, ", layer,
+                                   "], bottleneck: {dense: 3}, likelihood: bce")});
+  for (const char* bottleneck : {"{dense: 3}", "identity", "{topk: 7, k: 3}",
+                                 "{topk: 7, k: 3, by: magnitude, activation: tanh}"})
     all.push_back({cat("bottleneck.", bottleneck),
                    cat(encoder, "likelihood: bce, bottleneck: ", bottleneck)});
+  all.push_back({"bottleneck.pre_bias",
+                 "bottleneck: {topk: 7, k: 4, pre_bias: true, activation: elu}, likelihood: mse, "
+                 "output: {dense: {unit_norm: true}}"});
   return all;
 }
 

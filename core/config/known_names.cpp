@@ -16,12 +16,8 @@ const KnownNames convolution{
     Family::layer,
     "convolutional layers",
     {"conv", "conv_transpose", "max_pool", "avg_pool", "upsample", "flatten", "reshape"}};
-const KnownNames regularisation{Family::layer,
-                                "normalising layers and dropout",
-                                {"batch_norm", "layer_norm", "dropout", "normalize"}};
 const KnownNames recurrence{Family::layer, "recurrent layers", {"lstm", "gru", "rnn", "repeat"}};
 const KnownNames gaussian{Family::bottleneck, "the variational part", {"gaussian"}};
-const KnownNames topk{Family::bottleneck, "the sparse part", {"topk"}};
 const KnownNames laplace{
     Family::likelihood, "the variational part", {"laplace", "multinomial", "categorical"}};
 const KnownNames sparse{Family::penalty, "the sparse part", {"l1", "lp", "kl_sparsity"}};
