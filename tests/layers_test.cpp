@@ -143,6 +143,12 @@ TEST(Normalising, ANonFiniteLossLeavesRunningStatistics) {
     EXPECT_EQ(training.store.read(name), last.at(name)) << name;
 }
 
+/// Statistics go from the batch into the variables, which costs a launch each and no copy.
+TEST(Normalising, CopiesNothing) {
+  const Experiment e = small_experiment(kNormalised, "epochs: 1, batch_size: 8");
+  EXPECT_TRUE(Training(e).program.plan().copies.empty());
+}
+
 TEST(Normalising, RunsResumeExactly) {
   expect_resumes(kNormalised, "epochs: 2, batch_size: 8, optimizer: adam, ema: 0.9");
 }

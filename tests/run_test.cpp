@@ -84,6 +84,11 @@ const Variant kVariants[] = {
                "[2, 1]}}]}",
       .train = "{epochs: 12, batch_size: 16}",
       .rest = "figures: [denoised]\n"}},
+    {"batch_norm_dropout_sparse",
+     {.model = "{encoder: [{dense: 16, activation: relu}, batch_norm, {dropout: 0.2}], bottleneck: "
+               "{topk: 12, k: 4, unit_norm: true, schedule: {linear: {over: 50 %, from: 3}}}, "
+               "likelihood: mse}",
+      .train = "{epochs: 12, batch_size: 32}"}},
     {"on_a_gpu",
      {.device = "cuda",
       .train = "{epochs: 12, batch_size: 16, stop: {patience: 12}, validate: 5}"}},
