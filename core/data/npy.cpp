@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <set>
 
 #include "core/data/convert.h"
 #include "core/io/read_file.h"
@@ -17,6 +18,7 @@ class Header {
     expect('{');
     while (!take('}')) {
       const std::string key = quoted();
+      if (!seen_.insert(key).second) fail();
       expect(':');
       if (key == "descr")
         descr = description();
@@ -26,14 +28,13 @@ class Header {
         shape = tuple();
       else
         fail();
-      seen_ += key.size();
       if (!take(',')) {
         expect('}');
         break;
       }
     }
     skip_blanks();
-    if (at_ != text_.size() || seen_ != std::string_view("descrfortran_ordershape").size()) fail();
+    if (at_ != text_.size() || seen_.size() != 3) fail();
   }
 
   std::string descr;  ///< "" for records
@@ -42,7 +43,10 @@ class Header {
 
  private:
   [[noreturn]] void fail() const {
-    throw UserError(cat(where_, ": its NPY header is not understood: ", text_.substr(0, 80)));
+    std::string shown(text_.substr(0, 80));
+    for (char& c : shown)
+      if (c < ' ' || c > '~') c = '?';
+    throw UserError(cat(where_, ": its NPY header is not understood: ", shown));
   }
   void skip_blanks() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
@@ -100,7 +104,8 @@ class Header {
 
   std::string_view text_;
   const std::string& where_;
-  size_t at_ = 0, seen_ = 0;
+  size_t at_ = 0;
+  std::set<std::string> seen_;
 };
 
 struct Element {
