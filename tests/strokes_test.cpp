@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "core/base/sha256.h"
+#include "tests/command.h"
 
 namespace latent {
 namespace {
@@ -76,6 +78,28 @@ TEST(StrokesTest, ThreeNearestNeighboursAreRightMostly) {
     right += vote(train, all.images.as<uint8_t>().data() + i * 784) == all.labels[i];
   EXPECT_GE(right / 2000.0, 0.93);
   EXPECT_LE(right / 2000.0, 0.99);
+}
+
+class StrokesTraining : public CommandTest {
+ protected:
+  /// Test metrics of one of the article's files, trained as it says but on strokes.
+  nlohmann::json trained(const std::string& name) {
+    const auto article = std::filesystem::absolute(LATENT_SOURCE_DIR) / "experiments/article";
+    run((article / (name + ".yaml")).string(),
+        {"--device", "cpu", "--set", "figures=[]", "--set", "train.validate=50 epochs", "--set",
+         "data={source: strokes, count: 12000, test: 2000, validation: none}"});
+    for (const auto& folder : std::filesystem::directory_iterator(at("runs") / name))
+      return nlohmann::json::parse(
+          bytes_of(folder.path() / "seed-0/summary.json"))["metrics"]["test"];
+    return {};
+  }
+};
+
+TEST_F(StrokesTraining, DeepIsBetterThanSimpleAndSimpleThanPca) {
+  const nlohmann::json simple = trained("simple"), deep = trained("deep");
+  EXPECT_LT(deep["sse"], 0.9 * simple["sse"].get<double>());
+  EXPECT_LT(simple["sse"], 0.9 * simple["pca"]["sse"].get<double>());
+  EXPECT_EQ(deep["pca"]["sse"], simple["pca"]["sse"]);
 }
 #endif
 
