@@ -258,6 +258,7 @@ class Drawer {
     const double rounding = variances.front() * 1e-12;
     std::erase_if(variances, [&](double v) { return v <= rounding; });
     Chart chart = spectrum_chart(variances, "variance");
+    chart.title = "Principal components of the train rows";
     add("spectrum", "Spectrum", "", draw_chart_image(chart), false);
     result_.curves.push_back(std::move(chart));
   }
