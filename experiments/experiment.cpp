@@ -100,6 +100,13 @@ Experiment make_experiment(const Value& config) {
   return e;
 }
 
+double epochs_after(const TrainingLength& length, int64_t step) {
+  const double steps = static_cast<double>(step);
+  const double whole = std::floor((steps + 1e-6) / length.steps_per_epoch);
+  const bool reached_now = steps - whole * length.steps_per_epoch < 1 - 1e-6;
+  return reached_now ? whole : steps / length.steps_per_epoch;
+}
+
 SplitSource split_source(const Experiment& e, const std::string& split) {
   const HostTensor& rows = split_of(e.data, split);
   const int64_t n = rows.type.shape[0];

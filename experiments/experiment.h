@@ -28,6 +28,9 @@ struct Experiment {
 /// Bernoulli on data outside [0, 1], `stop` without validation rows.
 Experiment make_experiment(const Value& config);
 
+/// Epochs after a step: a whole number where this step was the one that reached it.
+double epochs_after(const TrainingLength& length, int64_t step);
+
 /// The split as it lies on the device; rows is 0 where the data have none.
 SplitSource split_source(const Experiment& experiment, const std::string& split);
 

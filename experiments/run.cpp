@@ -1,7 +1,6 @@
 #include "experiments/run.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 
 #include "core/base/spelling.h"
@@ -51,9 +50,9 @@ class Display final : public Watcher {
   }
   void progress(int64_t step, double loss) override { bar_->update(step, loss); }
   void validated(const MetricsLine& line) override {
-    const double train = line.train.front().second;
-    bar_->validated(line.step, train,
-                    line.validation.empty() ? train : line.validation.front().second);
+    std::optional<double> validation;
+    if (!line.validation.empty()) validation = line.validation.front().second;
+    bar_->validated(line.step, line.train.front().second, validation);
   }
   void note(const std::string& text) override { std::cerr << "note: " << text << '\n'; }
   void finish() {
@@ -113,9 +112,7 @@ RunHeader header_of(const Experiment& e, const Device& device) {
   h.rows = split_rows(e.data);
   h.batch_size = e.training.batch;
   h.steps = e.length.total_steps;
-  h.epochs = static_cast<double>(h.steps) / e.length.steps_per_epoch;
-  const double whole = std::round(h.epochs);  // the last step may reach into the next epoch
-  if (std::abs(h.epochs - whole) * e.length.steps_per_epoch < 1) h.epochs = whole;
+  h.epochs = epochs_after(e.length, h.steps);
   return h;
 }
 
@@ -215,7 +212,7 @@ bool run_one(const RunSpec& spec, const RunOptions& options, bool resume) {
   set_precision(e, *device);
   Store store(device);
   Display display({.steps = e.length.total_steps,
-                   .epochs = static_cast<double>(e.length.total_steps) / e.length.steps_per_epoch,
+                   .epochs = epochs_after(e.length, e.length.total_steps),
                    .batch_size = e.training.batch});
   Trainer trainer(
       e, store, folder.path(),

@@ -66,9 +66,7 @@ void Trainer::check_stop() const {
                        did_you_mean(metric, names)));
 }
 
-double Trainer::epochs() const {
-  return static_cast<double>(state_.step) / experiment_.length.steps_per_epoch;
-}
+double Trainer::epochs() const { return epochs_after(experiment_.length, state_.step); }
 
 double Trainer::elapsed() const { return state_.seconds + seconds_since(begin_); }
 
@@ -182,8 +180,6 @@ void Trainer::validate() {
   ++state_.validations;
   line.step = state_.step;
   line.epoch = epochs();
-  const double rounded = std::round(line.epoch);
-  if (std::abs(line.epoch - rounded) * experiment_.length.steps_per_epoch < 1) line.epoch = rounded;
   read_train(&line.train, true);
   if (validation_) line.validation = validation_->run(due_evaluations(before));
   metrics_->append(to_json(line));

@@ -142,6 +142,16 @@ TEST(Progress, PrintsPlainLinesElsewhere) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);  // nothing new since the validation
 }
 
+TEST(Progress, WithoutValidationRowsShowsNoValidation) {
+  Clock clock;
+  std::ostringstream out;
+  Progress progress(out, false, kGoal, clock.function());
+  clock.seconds += 20;
+  progress.validated(100, 0.5, std::nullopt);
+  EXPECT_NE(out.str().find("loss 0.5000"), std::string::npos) << out.str();
+  EXPECT_EQ(out.str().find("validation"), std::string::npos) << out.str();
+}
+
 TEST(Progress, MeasuresSpeedFromWhereItBegan) {
   Clock clock;
   std::ostringstream out;

@@ -359,6 +359,11 @@ TEST(Training, DropTailTakesWholeBatchesAlone) {
   const Experiment wrap = small_experiment(kSimple, "epochs: 2, batch_size: 10"),
                    drop = small_experiment(kSimple, "epochs: 2, batch_size: 10, tail: drop");
   EXPECT_EQ(wrap.length.steps_per_epoch, 3.2);
+  EXPECT_EQ(epochs_after(wrap.length, 0), 0);
+  EXPECT_EQ(epochs_after(wrap.length, 3), 3 / 3.2);
+  EXPECT_EQ(epochs_after(wrap.length, 4), 1) << "whose step reaches into the second";
+  EXPECT_EQ(epochs_after(wrap.length, 5), 5 / 3.2);
+  EXPECT_EQ(epochs_after(wrap.length, 16), 5);
   EXPECT_EQ(wrap.length.total_steps, 7);
   EXPECT_EQ(drop.length.steps_per_epoch, 3);
   EXPECT_EQ(drop.length.total_steps, 6);

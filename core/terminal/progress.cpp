@@ -68,9 +68,10 @@ void Progress::update(int64_t step, double loss) {
   show(now_() - shown_at_ >= (terminal_ ? kRedraw : kPlain));
 }
 
-void Progress::validated(int64_t step, double train_loss, double validation_loss) {
+void Progress::validated(int64_t step, double train_loss, std::optional<double> validation_loss) {
   if (done_) return;
-  loss_ = train_loss, validation_ = validation_loss, has_loss_ = has_validation_ = true;
+  loss_ = train_loss, has_loss_ = true;
+  if (validation_loss) validation_ = validation_loss;
   measure(step);
   show(now_() - shown_at_ >= (terminal_ ? kRedraw : kPlainValidation));
 }
@@ -108,7 +109,7 @@ std::string Progress::state() const {
   const std::string percent = std::to_string(static_cast<int>(100 * share + 1e-9));
   out += std::string(4 - percent.size(), ' ') + percent + " %";
   if (has_loss_) out += "  loss " + format_digits(loss_);
-  if (has_validation_) out += "  validation " + format_digits(validation_);
+  if (validation_) out += "  validation " + format_digits(*validation_);
   if (rate_ > 0) {
     // Three significant digits: the rest is noise.
     const double speed = rate_ * static_cast<double>(goal_.batch_size);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -29,9 +30,9 @@ class Progress {
   /// After `step` steps the training loss is `loss`. Redraws at most ten times a second on a
   /// terminal; elsewhere prints a line at most every ten seconds.
   void update(int64_t step, double loss);
-  /// A validation; its loss stays in sight. Elsewhere than on a terminal a line is due, at most one
-  /// a second.
-  void validated(int64_t step, double train_loss, double validation_loss);
+  /// A validation; its loss, where there are validation rows, stays in sight. Elsewhere than on a
+  /// terminal a line is due, at most one a second.
+  void validated(int64_t step, double train_loss, std::optional<double> validation_loss);
   /// Prints the last state and leaves the line. Later calls do nothing.
   void finish();
   /// Takes the bar away, so that something else can be printed; the next update draws it again.
@@ -48,9 +49,9 @@ class Progress {
   const Clock now_;
   int64_t step_, measured_step_;
   double measured_at_, shown_at_, rate_ = 0;  // steps a second, smoothed
-  double loss_ = 0, validation_ = 0;
-  bool has_loss_ = false, has_validation_ = false, visible_ = false, changed_ = false,
-       done_ = false;
+  double loss_ = 0;
+  std::optional<double> validation_;
+  bool has_loss_ = false, visible_ = false, changed_ = false, done_ = false;
 };
 
 }  // namespace latent
