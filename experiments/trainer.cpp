@@ -167,10 +167,24 @@ void Trainer::refuse_non_finite(uint64_t latch) const {
   if (latch == 0) return;
   throw std::runtime_error(cat("the loss was NaN or infinite in step ", latch, " (epoch ",
                                epoch_of(static_cast<int64_t>(latch)),
-                               "). The weights stayed those of step ", latch - 1,
-                               ", and the last checkpoint in ", folder_.string(),
-                               " stays as it is. A smaller train.optimizer.lr or train.clip may "
-                               "help; `--check --overwrite` names the op"));
+                               "). The weights stayed those of step ", latch - 1, ", and ",
+                               what_stays()));
+}
+
+/// A gradient may overflow where its loss did not: the next loss would tell, but a checkpoint may come before it.
+void Trainer::refuse_non_finite_weights() const {
+  for (const std::string& name : store_.names(Role::parameter)) {
+    const HostTensor value = store_.read(name);
+    if (std::ranges::all_of(value.as<float>(), [](float w) { return std::isfinite(w); })) continue;
+    throw std::runtime_error(cat(name, " was NaN or infinite after step ", state_.step, " (epoch ",
+                                 epoch_of(state_.step), "), and ", what_stays()));
+  }
+}
+
+std::string Trainer::what_stays() const {
+  return cat("the last checkpoint in ", folder_.string(),
+             " stays as it is. A smaller train.optimizer.lr or train.clip may help; `--check "
+             "--overwrite` names the op");
 }
 
 void Trainer::validate() {
@@ -243,9 +257,10 @@ Value::List Trainer::due_evaluations(int64_t last_step) const {
   return due;
 }
 
-/// The last good state: what lies behind a loss that is not finite is not saved.
+/// The last good state: what lies behind a loss or a weight that is not finite is not saved.
 void Trainer::save() {
   refuse_non_finite(read_scalar<uint64_t>(store_, "latch"));
+  refuse_non_finite_weights();
   RunState now = state_;
   now.seconds = elapsed();
   metrics_->sync();

@@ -57,6 +57,8 @@ class Trainer {
   void look();
   double read_train(Metrics* metrics, bool reset);
   void refuse_non_finite(uint64_t latch) const;
+  void refuse_non_finite_weights() const;
+  std::string what_stays() const;
   void validate();
   bool out_of_patience() const;
   bool watches_reconstruction() const;

@@ -357,6 +357,22 @@ TEST_F(RunTest, AnInfiniteLossStopsWithEpochAndStep) {
     EXPECT_TRUE(contains(checked.err, part)) << checked.err;
 }
 
+// The gradient is a sum of large rows where the loss is their mean: the first update overflows, and its loss did not.
+TEST_F(RunTest, AnInfiniteWeightIsNotSaved) {
+  HostTensor rows(Type{DType::f32, {40, 4}});
+  for (size_t i = 0; i < 160; ++i) rows.as<float>()[i] = 1e35f * static_cast<float>(1 + i % 7);
+  write_safetensors(at("rows.safetensors"), {.tensors = {{"a", rows}}, .metadata = {}});
+  write("tiny.yaml",
+        {.data = "{source: safetensors, path: rows.safetensors, scale: none, validation: none}",
+         .model = "{bottleneck: {dense: 2}, likelihood: mae}",
+         .train = "{epochs: 3, batch_size: 8, optimizer: {sgd: 1.0e5}}"});
+  const Output stopped = latent({"run", "tiny.yaml", "--checkpoint-seconds", "0"});
+  EXPECT_EQ(stopped.code, 1);
+  for (const char* part : {"NaN or infinite", "step 1", "epoch 1", ".weight", "--check"})
+    EXPECT_TRUE(contains(stopped.err, part)) << stopped.err;
+  EXPECT_FALSE(exists("runs/tiny/seed-0/state.safetensors"));
+}
+
 TEST_F(RunTest, ACheckedRunIsTheSameRun) {
   write("tiny.yaml", TinyExperiment());
   run("tiny.yaml", {"--out", "plain"});
