@@ -76,6 +76,7 @@ TEST(RunFooter, HasTrivialRowsAndTheReport) {
             "bce     0.09215  0.0632       -\n"
             "mse      0.0094       -  0.0167\n\n"
             "report      runs/simple/seed-0/report.html\n");
+  EXPECT_TRUE(run_footer({"simple", metrics, 0, ""}).starts_with("simple\n\nmetric"));
 }
 
 struct Clock {

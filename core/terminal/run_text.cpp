@@ -53,8 +53,10 @@ std::string run_footer(const RunFooter& footer) {
     for (const auto& value : row.cells) line.push_back(value ? format_number(*value) : "-");
     table.row(line);
   }
-  return footer.name + ": done in " + format_duration(footer.seconds) + "\n\n" +
-         (metrics.rows.empty() ? "" : table.str() + "\n") + fact("report", footer.report);
+  const std::string took =
+      footer.seconds > 0 ? ": done in " + format_duration(footer.seconds) : std::string();
+  return footer.name + took + "\n\n" + (metrics.rows.empty() ? "" : table.str() + "\n") +
+         fact("report", footer.report);
 }
 
 }  // namespace latent

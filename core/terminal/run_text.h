@@ -27,7 +27,7 @@ std::string run_header(const RunHeader& header);
 struct RunFooter {
   std::string name;
   std::span<const SplitMetrics> metrics;
-  double seconds = 0;
+  double seconds = 0;  ///< of training; 0 where nothing was trained
   std::string report;  ///< path of report.html; empty: none was written
 };
 /// Metrics by split with their trivial rows beside them, the time, the report's path.
