@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -127,15 +128,22 @@ void wait_politely(char** argv) {
   ::execv("/proc/self/exe", argv);  // where that fails, the default has to do
 }
 
+/// On one line, also where it quotes the bytes of a damaged file.
+int report(const std::exception& error, int code) {
+  std::string text = error.what();
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  std::cerr << "error: " << text << '\n';
+  return code;
+}
+
 int main(int argc, char** argv) {
   wait_politely(argv);
   try {
     return latent::command_line(argc, argv);
   } catch (const latent::UserError& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return 2;
+    return report(error, 2);
   } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return 1;
+    return report(error, 1);
   }
 }

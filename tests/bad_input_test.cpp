@@ -226,6 +226,7 @@ TEST_F(BadInputTest, DataFiles) {
       {"idx", "endless.idx", big_endian({0x803, 0xffffffff, 0xffffffff, 0xffffffff}), {}},
       {"idx", "short.idx", image_header.substr(0, 7), {}},
       {"npy", "object.npy", npy("|O", "(4, 2)", 64), {"Python objects"}},
+      {"npy", "bytes.npy", npy("<\n\0014", "(4, 2)", 64), {"<??4"}},
       {"npy", "complex.npy", npy("<c8", "(4, 2)", 64), {"<c8"}},
       {"npy", "cut.npy", npy("<f4", "(400, 2)", 64), {"[400, 2]", "64 bytes"}},
       {"npy", "huge.npy", npy("<f4", "(4611686018427387904, 8)", 64), {}},

@@ -43,10 +43,7 @@ class Header {
 
  private:
   [[noreturn]] void fail() const {
-    std::string shown(text_.substr(0, 80));
-    for (char& c : shown)
-      if (c < ' ' || c > '~') c = '?';
-    throw UserError(cat(where_, ": its NPY header is not understood: ", shown));
+    throw UserError(cat(where_, ": its NPY header is not understood: ", text_.substr(0, 80)));
   }
   void skip_blanks() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
