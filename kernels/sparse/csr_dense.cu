@@ -51,7 +51,7 @@ struct CsrDense {
           const CsrEntries<T> entries(a, 0);
           if (!a.stream.gpu) {
             cpu::run_tasks(rows, rows * width, CpuCsrDense<T>{entries, a.output<T>(0), width});
-          } else if constexpr (cpu_only_v<GpuCsrDense<T>>) {
+          } else if constexpr (cpu_only_v<CsrEntries<T>>) {
             no_gpu_body(a.stream);
           } else if (rows > 0) {
             launch(a.stream, {.blocks = rows, .threads = 256},

@@ -179,7 +179,7 @@ struct CsrWeightGradient {
         cpu::run_tasks(
             shape.layers * tiles, shape.layers * shape.out * shape.in,
             CpuCsrWeightGradient<T>{x, a.input<T>(4), a.output<T>(0), shape, rows, tiles});
-      } else if constexpr (cpu_only_v<GpuCsrWeightGradient<T>>) {
+      } else if constexpr (cpu_only_v<CsrEntries<T>>) {
         no_gpu_body(a.stream);
       } else {
         launch(a.stream,
