@@ -28,6 +28,7 @@ struct KnownSource {
   const char* origin;
   const char* licence;
   RawData (*load)(const std::vector<fs::path>& files);
+  const char* instead = "strokes";  ///< the embedded source whose rows are alike
 };
 
 /// [rows, height, width] gets its channel.
@@ -127,7 +128,8 @@ const std::vector<KnownSource>& known_sources() {
        "500 and 4,500 test, 140 x 1, normal (0) or not (1)",
        "the UCR time series archive, `ECG5000`",
        "none stated",
-       load_ecg5000},
+       load_ecg5000,
+       "waves"},
       {"binarized-mnist",
        {"binarized-mnist"},
        {plain_or_gz("train-images-idx3-ubyte"), plain_or_gz("valid-images-idx3-ubyte"),
@@ -187,7 +189,7 @@ fs::path find_source_folder(const std::string& name, const Value& path) {
       cat(name, " is not there: looked in ", join(tried, " and "), " for ", join(wanted, ", "),
           ". Put these files of ", source.origin, " into $LATENT_DATA/", source.folders.front(),
           " (LATENT_DATA is now ", data_folder().string(),
-          "), or run on embedded data: --set data.source=strokes"));
+          "), or run on embedded data: --set data.source=", source.instead));
 }
 
 RawData load_known_source(const std::string& name, const fs::path& folder) {
