@@ -42,7 +42,8 @@ const RegisterChoice units_choice{
     Family::figure,
     {"units", "mean activation of each unit of the code; dead ones marked", {}, {}, ""}};
 const RegisterChoice filters_choice{
-    Family::figure, {"filters", "weights of the first dense layer as images", {}, {}, ""}};
+    Family::figure,
+    {"filters", "weights of the first dense or convolutional layer as images", {}, {}, ""}};
 const RegisterChoice latents_choice{
     Family::figure,
     {"latents", "a code of two units as a scatter plot, coloured by label", {}, {}, ""}};
@@ -61,6 +62,24 @@ HostTensor head(const HostTensor& rows, int64_t count) {
 Rows as_rows(const HostTensor& t) {
   return {{t.type.shape.begin() + 1, t.type.shape.end()}, t.as<float>()};
 }
+
+/// A code that is a map as one picture: its channels as small maps side by side, so many a line.
+struct ChannelTiles {
+  int64_t height, width, channels, across = 1;
+
+  explicit ChannelTiles(const Shape& code) : height(code[0]), width(code[1]), channels(code[2]) {
+    for (int64_t n = 1; 2 * n * n <= channels; ++n)
+      if (channels % n == 0) across = n;
+  }
+  std::pair<int, int> shape() const {
+    return {static_cast<int>(channels / across * height), static_cast<int>(across * width)};
+  }
+  /// Where unit (y, x, channel) lies in the picture.
+  int64_t place(int64_t unit) const {
+    const int64_t c = unit % channels, x = unit / channels % width, y = unit / channels / width;
+    return (c / across * height + y) * across * width + c % across * width + x;
+  }
+};
 
 class Drawer {
  public:
@@ -208,14 +227,26 @@ class Drawer {
     figure.codes = codes_.as<float>().subspan(0, originals.type.shape[0] * units_);
     figure.units = units_;
     figure.dead = dead_;
+    std::vector<float> tiled(figure.codes.size());
+    std::string caption = "The code of each test row as a small image, on one scale.";
+    if (const Shape& code = e_.model->code_shape(); code.size() == 3 && shape.is("auto")) {
+      const ChannelTiles tiles(code);
+      for (size_t i = 0; i < tiled.size(); ++i)
+        tiled[i / units_ * units_ + tiles.place(i % units_)] = figure.codes[i];
+      for (int64_t& unit : figure.dead) unit = tiles.place(unit);
+      std::ranges::sort(figure.dead);
+      figure.codes = tiled;
+      figure.shape = tiles.shape();
+      caption = cat("The code of each test row, its ", code[2], " channels of ", code[0], " x ",
+                    code[1], " side by side, on one scale.");
+    }
     if (!shape.is("auto"))
       figure.shape = {static_cast<int>(shape.list()[0].as_int()),
                       static_cast<int>(shape.list()[1].as_int())};
     if (figure.shape && int64_t{figure.shape->first} * figure.shape->second < units_)
       throw error_at(shape.mark(), "figures.codes.shape",
                      cat("holds fewer than the code's ", units_, " units"));
-    add("codes", "Codes", "The code of each test row as a small image, on one scale.",
-        draw_codes(figure));
+    add("codes", "Codes", caption, draw_codes(figure));
   }
 
   void draw_unit_means() {
@@ -231,11 +262,14 @@ class Drawer {
   void draw_first_weights() {
     const std::string name = first_weight();
     if (name.empty() || !is_picture())
-      throw UserError("figures: filters: the first layer is not a dense layer on pictures");
+      throw UserError(
+          "figures: filters: the first layer is not a dense or convolutional layer on pictures");
     HostTensor weight = runner_.parameter(name);
-    const int64_t units = weight.type.shape[0];
-    weight.type.shape = e_.data.shape;
-    weight.type.shape.insert(weight.type.shape.begin(), units);
+    if (weight.type.rank() == 2) {
+      const int64_t units = weight.type.shape[0];
+      weight.type.shape = e_.data.shape;
+      weight.type.shape.insert(weight.type.shape.begin(), units);
+    }
     add("filters", "Filters", cat("Rows of ", name, ", each on its own scale."),
         draw_filters(as_rows(weight)));
   }
@@ -281,11 +315,17 @@ class Drawer {
     return std::ranges::any_of(e_.config.at("evaluate").list(),
                                [](const Value& v) { return as_choice(v).name == "pca"; });
   }
-  /// The weight that reads the input, "" where it is not a dense one.
+  /// The weight that reads the input, "" where that is neither a dense one nor a convolution's.
   std::string first_weight() const {
-    for (const Parameter& p : e_.model->parameters())
+    for (const Parameter& p : e_.model->parameters()) {
       if (p.type.rank() == 2 && p.type.shape[1] == elements(e_.data.shape)) return p.name;
+      if (p.type.rank() == 4) return is_picture() && is_kernel(p.type.shape) ? p.name : "";
+    }
     return "";
+  }
+  /// Kernels of one or three channels can be seen, others not.
+  bool is_kernel(const Shape& weight) const {
+    return weight[3] == e_.data.shape[2] && (weight[3] == 1 || weight[3] == 3);
   }
 
   const Experiment& e_;

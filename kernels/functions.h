@@ -62,6 +62,8 @@ struct Identity {
   }
 };
 
+struct Conv;  // kernels/conv/conv.h
+
 /// Everything made of one function. Ops that do not exist for it are empty.
 struct PointwiseFamily {
   std::string name;
@@ -80,6 +82,9 @@ struct PointwiseFamily {
   AnyOp contractive;  ///< (a [rows, J], w [J, I]) -> sum_j f'(a_j)^2 ||w_j||^2 [rows], norms [J]
   AnyOp contractive_gradient;  ///< (c [..., rows], a, w, norms) -> dw, and da where f'' is not 0
   AnyOp contractive_from_output, contractive_gradient_from_output;  ///< the same, y for a
+  AnyOp (*conv)(const Conv&) = nullptr;            ///< (x, w, b or none) -> f(conv(x, w) + b)
+  AnyOp (*conv_gradient)(const Conv&) = nullptr;   ///< (g, w, y) -> conv(g, w) f'(x), y = f(x)
+  const Conv* (*conv_of)(const AnyOp&) = nullptr;  ///< that of one of `conv`; nullptr for others
 };
 
 /// Type of g f'(.) for g [..., X] and x [X]; throws the op's error where they do not fit.

@@ -9,6 +9,8 @@
 
 namespace latent {
 
+struct Window;  // kernels/conv/window.h
+
 // Functions of one variable (kernels/pointwise): f32 or f64, any shape.
 Var abs(Var x);
 Var elu(Var x);  // alpha = 1
@@ -51,6 +53,8 @@ Var pad(Var x, int axis, int64_t before, int64_t after);  // with zeros, the adj
 Var concat(std::span<const Var> parts, int axis);
 Var transpose(Var x);       // the last two axes change places
 Var flip(Var x, int axis);  // backwards
+Var channels_first(Var x);  // [..., height, width, channels] -> [..., channels, height, width]
+Var channels_last(Var x);   // and back
 // One flat buffer; parts in the layout's order.
 Var pack(std::span<const Var> parts, const FlatLayout& layout);
 Var log_sum_exp(Var x);                // [..., n] -> [...], without overflow
@@ -102,6 +106,17 @@ struct CsrRows {
 };
 Var csr_dense(const CsrRows& x, int64_t width);                // -> [rows, width]
 Var csr_linear(const CsrRows& x, Var w, bool trans_w = true);  // w as in linear -> [rows, out]
+
+// Convolutions (kernels/conv), NHWC: w [filters, kernel, channels], b of the output's channels or none.
+Var conv(Var x, Var w, const Window& window);  // [..., large, channels] -> [..., small, filters]
+Var conv_transposed(Var x, Var w, const Window& window);  // the other way
+Var conv_layer(Var x, Var w, Var b, const Window& window, bool transposed);
+
+// Pools and upsampling (kernels/pool): maps [..., height, width, channels].
+Var max_pool(Var x, const Window& window);
+Var avg_pool(Var x, const Window& window);
+Var upsample_nearest(Var x, int64_t factor);
+Var upsample_bilinear(Var x, int64_t factor);
 
 // Losses (kernels/loss): prediction [rows, ...] and target [rows / samples, ...] -> [rows]; row r of
 // the prediction is compared with row r / samples of the target. `weight`, alike the target: what

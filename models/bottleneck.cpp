@@ -27,6 +27,7 @@ class DenseBottleneck final : public Bottleneck {
   const Shape& output_shape() const override { return dense_.output_shape(); }
   std::vector<Parameter> parameters() const override { return dense_.parameters(); }
   std::string description() const override { return dense_.description(); }
+  const PointwiseFamily* activation() const override { return dense_.activation(); }
   std::unique_ptr<Layer> adjoint(const Mirrored& mirrored) const override {
     return dense_.adjoint(mirrored);
   }

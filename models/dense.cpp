@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/ops.h"
+#include "models/output.h"
 
 namespace latent {
 namespace {
@@ -34,24 +35,6 @@ const RegisterLayer dense{{"dense",
                            {"weighted"},
                            ""},
                           make_dense};
-
-/// What the YAML asks of an output layer whose weights are not its own.
-void refuse_contradictions(const Mirrored& mirrored) {
-  if (!mirrored.given) return;
-  const Value &init = mirrored.given->option("init"), &freeze = mirrored.given->option("freeze");
-  if (!init.is("default"))
-    throw error_at(init.mark(), "model.output.init",
-                   "the decoder is tied: its weights begin as the encoder's");
-  if (mirrored.tie != Tie::weights) return;
-  if (freeze.as_bool())
-    throw error_at(freeze.mark(), "model.output.freeze",
-                   "the decoder is tied: freeze the encoder's layer");
-  const Value& unit_norm = mirrored.given->option("unit_norm");
-  if (unit_norm.as_bool())
-    throw error_at(
-        unit_norm.mark(), "model.output.unit_norm",
-        "the decoder is tied: give it to the encoder's layer, whose rows are the columns here");
-}
 
 Init transposed(const Init& init, int64_t rows, int64_t columns) {
   if (!init) return {};
@@ -93,21 +76,34 @@ Init unit_init(const Init& init, UnitVectors unit) {
 
 }  // namespace
 
+namespace {
+
+Dense::Options with_units(int64_t units, Weighted&& w) {
+  return {.units = units,
+          .activation = w.activation,
+          .bias = w.bias,
+          .frozen = w.frozen,
+          .weight_init = std::move(w.weight_init),
+          .bias_init = std::move(w.bias_init)};
+}
+
+Dense::Options with_map(Dense::Options options, const Shape& out) {
+  options.map = out;
+  return options;
+}
+
+}  // namespace
+
 Dense::Options dense_options(const Choice& choice, int64_t units, const LayerContext& context) {
-  Dense::Options options;
-  options.units = units;
-  options.activation = find_pointwise(choice.option("activation").as_string());
-  options.bias = choice.option("bias").as_bool();
-  options.frozen = choice.option("freeze").as_bool();
+  Dense::Options options =
+      with_units(units, read_weighted(choice, {elements(context.in), units}, context));
   if (choice.option("unit_norm").as_bool())
     options.unit = context.path.starts_with("decoder.") ? UnitVectors::columns : UnitVectors::rows;
-  const Value& own = choice.option("init");
-  const Choice init = as_choice(own.is("default") ? *context.init : own);
-  const Fan fan{elements(context.in), units};
-  options.weight_init = weight_init(init, fan, context.seed, context.path + ".weight");
-  options.bias_init = bias_init(init, choice.option("bias_init").as_real(), fan, context.seed,
-                                context.path + ".bias");
   return options;
+}
+
+Dense::Options dense_options(const Choice& choice, const Shape& out, const LayerContext& context) {
+  return with_map(dense_options(choice, elements(out), context), out);
 }
 
 std::unique_ptr<Layer> dense_per_step(LayerContext context, int64_t units, const Choice* given) {
@@ -120,20 +116,20 @@ std::unique_ptr<Layer> dense_per_step(LayerContext context, int64_t units, const
 }
 
 Dense::Options plain_options(int64_t units, const LayerContext& context) {
-  const Fan fan{elements(context.in), units};
-  const Choice init = as_choice(*context.init);
-  return {.units = units,
-          .weight_init = weight_init(init, fan, context.seed, context.path + ".weight"),
-          .bias_init = bias_init(init, 0, fan, context.seed, context.path + ".bias")};
+  return with_units(units, plain_weighted({elements(context.in), units}, context));
+}
+
+Dense::Options plain_options(const Shape& out, const LayerContext& context) {
+  return with_map(plain_options(elements(out), context), out);
 }
 
 Dense::Dense(const LayerContext& context, Options options, std::string name)
     : Layer(context.path, std::move(name)),
       context_(context),
       in_(elements(context.in)),
-      out_(options.leading),
+      out_(options.map.empty() ? options.leading : options.map),
       options_(std::move(options)) {
-  out_.push_back(options_.units);
+  if (options_.map.empty()) out_.push_back(options_.units);
 }
 
 Parameter Dense::weight() const {
@@ -142,12 +138,17 @@ Parameter Dense::weight() const {
           .type = {DType::f32, {options_.units, in_}},
           .init = unit_init(options_.weight_init, options_.unit),
           .frozen = options_.frozen,
+          .file = dense_weight_layout(out_, context_.in),
           .unit = options_.unit};
 }
 
 Parameter Dense::bias() const {
-  return {
-      path() + ".bias", {DType::f32, {options_.units}}, options_.bias_init, true, options_.frozen};
+  return {.name = path() + ".bias",
+          .type = {DType::f32, {options_.units}},
+          .init = options_.bias_init,
+          .bias = true,
+          .frozen = options_.frozen,
+          .file = dense_bias_layout(out_)};
 }
 
 std::vector<Parameter> Dense::parameters() const {
@@ -164,37 +165,36 @@ Var Dense::apply(Build& build, Var x) const {
   const Var w = leaf(build, weight());
   const Var b = options_.bias ? leaf(build, bias()) : Var{};
   Var pre = linear(x, w, b, /*trans_w=*/!options_.tied_to);
-  const bool plain = !options_.activation || options_.activation->name == "linear";
-  Var y = plain ? pre : latent::apply(options_.activation->forward, {pre});
-  if (!options_.leading.empty()) {
+  if (out_.size() > 1) {
     Shape shape{rows};
     shape.insert(shape.end(), out_.begin(), out_.end());
-    pre = reshape(pre, shape), y = reshape(y, shape);
+    pre = reshape(pre, shape);
   }
-  tap(build, pre, ".pre");
-  tap(build, y);
-  return y;
+  return activate(*this, build, pre, options_.activation);
 }
 
 std::string Dense::description() const {
-  std::string text = options_.leading.empty() ? "dense" : "dense per step";
-  if (options_.activation && options_.activation->name != "linear")
-    text += ", " + options_.activation->name;
-  if (options_.tied_to) text += ", tied to " + options_.tied_to->name;
-  if (options_.frozen) text += ", frozen";
-  return text;
+  return (options_.leading.empty() ? "dense" : "dense per step") +
+         describe(Weighted{.activation = options_.activation,
+                           .frozen = options_.frozen,
+                           .tied_to = options_.tied_to});
 }
 
 std::unique_ptr<Layer> Dense::adjoint(const Mirrored& mirrored) const {
   LayerContext context = context_;
   context.path = mirrored.path;
   context.in = out_;
-  Options options = mirrored.given ? dense_options(*mirrored.given, elements(mirrored.out), context)
-                                   : plain_options(elements(mirrored.out), context);
+  if (mirrored.given && mirrored.given->name != "dense") {
+    if (mirrored.tie == Tie::none) return given_output(*mirrored.given, context, mirrored.out);
+    throw error_at(mirrored.given->option("activation").mark(), "model.output",
+                   cat("the decoder is tied: its output layer is the transpose of ", path(),
+                       ", a dense layer"));
+  }
+  Options options = mirrored.given ? dense_options(*mirrored.given, mirrored.out, context)
+                                   : plain_options(mirrored.out, context);
   if (!mirrored.given) options.bias = options_.bias;
-  if (auto* like = dynamic_cast<const Dense*>(mirrored.like))
-    options.activation = like->options_.activation;
-  if (mirrored.tie != Tie::none) refuse_contradictions(mirrored);
+  if (mirrored.like) options.activation = mirrored.like->activation();
+  refuse_contradictions(mirrored);
   if (mirrored.tie == Tie::weights) options.tied_to = weight();
   if (mirrored.tie == Tie::at_start)
     options.weight_init = transposed(weight().init, options.units, options_.units);

@@ -55,7 +55,10 @@ class GaussianBottleneck final : public Bottleneck {
   std::vector<Parameter> parameters() const override {
     std::vector<Parameter> all = both_.parameters();
     const std::vector<Parameter> means = mean_.parameters(), logvars = logvar_.parameters();
-    for (size_t i = 0; i < all.size(); ++i) all[i].file.names = {means[i].name, logvars[i].name};
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].file = means[i].file;
+      all[i].file.names = {means[i].name, logvars[i].name};
+    }
     return all;
   }
   std::string description() const override { return "gaussian: mean and log-variance"; }

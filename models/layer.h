@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config/choice.h"
+#include "kernels/functions.h"
 #include "models/build.h"
 
 namespace latent {
@@ -52,6 +53,8 @@ class Layer {
 
   /// Whether the layer has weights and so begins a block; pointwise layers belong to the block before.
   virtual bool begins_block() const { return true; }
+  /// What the layer ends with; nullptr: nothing. A mirrored layer ends with that of its width.
+  virtual const PointwiseFamily* activation() const { return nullptr; }
   /// The layer that undoes this one's change of shape; nullptr where none exists.
   virtual std::unique_ptr<Layer> adjoint(const Mirrored&) const { return nullptr; }
   /// Whether a decoder has this layer with its own width, not with that of what it was given: then `same_width` makes it,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/dense.h"
+#include "models/reshape.h"
 
 namespace latent {
 namespace {
@@ -38,28 +39,59 @@ std::vector<Block> blocks_of(const std::vector<const Layer*>& chain, Shape shape
   return blocks;
 }
 
+bool weighted(const Block& block) { return !block.layer->parameters().empty(); }
+
+/// The last block before `i` that has weights; -1: none.
+int weighted_before(const std::vector<Block>& blocks, int i) {
+  do --i;
+  while (i >= 0 && !weighted(blocks[i]));
+  return i;
+}
+
 std::unique_ptr<Layer> adjoint(const Block& block, const Mirrored& mirrored) {
+  const std::string what =
+      cat("model.decoder: mirror: ", block.layer->path(), " (", block.layer->description(), ")");
   auto layer = block.layer->adjoint(mirrored);
-  if (!layer)
-    throw UserError(cat("model.decoder: mirror: ", block.layer->path(), " (",
-                        block.layer->description(),
-                        ") has no adjoint; write the decoder as a list of layers"));
+  if (!layer) throw UserError(cat(what, " has no adjoint; write the decoder as a list of layers"));
+  if (layer->output_shape() != mirrored.out)
+    throw UserError(cat(what, " makes ", to_string(block.layer->output_shape()), " of ",
+                        to_string(block.in), ", but its mirror (", layer->description(),
+                        ") comes back to ", to_string(layer->output_shape()),
+                        "; choose sizes that divide, or write the decoder as a list of layers"));
   return layer;
+}
+
+/// Whether what stands before the first weights only reshapes the data: the output layer sees to that.
+bool only_reshapes(const std::vector<Block>& blocks, int first) {
+  for (int i = 0; i < first; ++i) {
+    auto* reshape = dynamic_cast<const ReshapeLayer*>(blocks[i].layer);
+    if (!reshape) return false;
+    if (!reshape->keeps_order())
+      throw UserError(
+          cat("model.decoder: mirror: ", reshape->path(), " (", reshape->description(),
+              ") changes the order of the data alone, which is not mirrored; leave it "
+              "out (a dense layer flattens by itself), or write the decoder as a list"));
+  }
+  return true;
 }
 
 }  // namespace
 
 MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& with) {
   const std::vector<Block> blocks = blocks_of(chain, with.row);
-  if (blocks.empty())
+  const int count = static_cast<int>(blocks.size());
+  int first = 0;  // with weights
+  while (first < count && !weighted(blocks[first])) ++first;
+  if (first == count)
     throw UserError(
-        "model.decoder: mirror: neither encoder nor bottleneck has a layer to mirror; write the "
-        "decoder as a list of layers");
+        "model.decoder: mirror: neither encoder nor bottleneck has a layer with weights to mirror; "
+        "write the decoder as a list of layers");
   if (with.reverse &&
       std::ranges::none_of(blocks, [](const Block& b) { return b.layer->keeps_width(); }))
     throw UserError(
         "model.decoder: mirror: reverse: the encoder has no recurrent layer, whose output could be "
         "made from its end");
+  const bool has_output = only_reshapes(blocks, first);
   MirroredDecoder decoder;
   Layers& layers = decoder.layers;
   const auto path = [&] { return cat("decoder.", layers.size()); };
@@ -67,19 +99,23 @@ MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& 
     const Shape shape = layers.back()->output_shape();
     for (const Layer* p : block.pointwise) layers.push_back(p->copy(path(), shape));
   };
-  for (size_t i = blocks.size(); i-- > 0;) {
+  for (int i = count - 1; i >= 0; --i) {
     const Block& block = blocks[i];
-    const Block* before = i > 0 ? &blocks[i - 1] : nullptr;
-    const Shape out = before ? block.in : with.out;
-    Mirrored mirrored{.path = path(),
-                      .out = out,
-                      .like = before ? before->layer : nullptr,
-                      .tie = with.tie,
-                      .given = before ? nullptr : with.output,
-                      .in = (layers.empty() ? chain.back() : layers.back().get())->output_shape(),
-                      .reverse = with.reverse};
-    const bool any_width =
-        before && before->layer->keeps_width();  // the next layer takes it as it is
+    const bool is_output = has_output && i == first;
+    const int before = weighted(block) && !is_output ? weighted_before(blocks, i) : -1;
+    Shape out =
+        block.in;  // the output layer gives several values an element, where that is asked for
+    if (is_output) out.back() *= elements(with.out) / elements(with.row);
+    const Mirrored mirrored{
+        .path = path(),
+        .out = out,
+        .like = before >= 0 ? blocks[before].layer : nullptr,
+        .tie = with.tie,
+        .given = is_output ? with.output : nullptr,
+        .in = (layers.empty() ? chain.back() : layers.back().get())->output_shape(),
+        .reverse = with.reverse};
+    // A recurrent layer takes what it is given as it is.
+    const bool any_width = !is_output && i > 0 && blocks[i - 1].layer->keeps_width();
     std::unique_ptr<Layer> layer;
     if (block.layer->keeps_width()) {
       for (auto& own : block.layer->same_width(mirrored)) layers.push_back(std::move(own));
@@ -92,12 +128,13 @@ MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& 
     } else {
       layer = adjoint(block, mirrored);
     }
-    if (!before) {
+    if (is_output) {
       decoder.output = std::move(layer);
       break;
     }
     layers.push_back(std::move(layer));
-    if (!any_width) add_pointwise(*before);
+    // What stood behind that width, pools and the like between included.
+    for (int j = before; before >= 0 && !any_width && j < i; ++j) add_pointwise(blocks[j]);
   }
   return decoder;
 }

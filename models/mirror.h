@@ -7,7 +7,9 @@ namespace latent {
 
 struct MirroredDecoder {
   Layers layers;
-  std::unique_ptr<Layer> output;  ///< from the last layer to rows of the data's shape, linear
+  /// From the last layer to rows of the data's shape, linear; none where the encoder begins with a layer without
+  /// weights, whose mirror then is the last.
+  std::unique_ptr<Layer> output;
 };
 
 /// What a decoder is mirrored with.
@@ -21,7 +23,7 @@ struct Mirroring {
 };
 
 /// `chain` is the encoder and the bottleneck. Paths are decoder.N. Throws UserError naming the layer
-/// that has no adjoint.
+/// that has no adjoint, or whose adjoint does not come back to where it began.
 MirroredDecoder mirror(const std::vector<const Layer*>& chain, const Mirroring& with);
 
 }  // namespace latent

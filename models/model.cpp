@@ -8,6 +8,7 @@
 #include "models/corruption.h"
 #include "models/dense.h"
 #include "models/mirror.h"
+#include "models/output.h"
 
 namespace latent {
 namespace {
@@ -28,7 +29,7 @@ Shape last_shape(const Layers& layers, const Shape& before) {
 std::optional<Choice> output_choice(const Value& output) {
   if (output.is("auto") || output.is("none")) return std::nullopt;
   Choice choice = as_choice(output);
-  if (choice.name != "dense")
+  if (choice.name != "dense" && choice.name != "conv" && choice.name != "conv_transpose")
     throw error_at(output.mark(), "model.output", cat(choice.name, " cannot be the output layer"));
   const Value& activation = choice.option("activation");
   if (!activation.is("linear"))
@@ -121,11 +122,10 @@ void Model::make_decoder(LayerContext context) {
   } else if (!output_) {
     context.path = cat("decoder.", decoder_.size());
     const bool series = row.size() == 2 && context.in.size() == 2 && context.in[0] == row[0];
-    if (series)
+    if (series && (!given || given->name == "dense"))
       output_ = dense_per_step(context, row[1], given ? &*given : nullptr);
     else
-      output_ = std::make_unique<Dense>(
-          context, given ? dense_options(*given, size, context) : plain_options(size, context));
+      output_ = given ? given_output(*given, context, row) : automatic_output(context, row);
   }
 }
 

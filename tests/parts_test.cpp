@@ -31,6 +31,39 @@ bool has_option(Family family, const std::string& name, std::string_view option)
                              [&](const Option& o) { return o.name == option; });
 }
 
+/// Layers on maps, alone and mirrored.
+std::vector<Case> map_cases() {
+  const std::string bce = "], bottleneck: {dense: 3, activation: tanh}, likelihood: bce";
+  std::vector<Case> all;
+  for (const char* options : {"", ", stride: 2", ", padding: valid", ", kernel: 2, stride: 2"})
+    for (const char* layer : {"conv", "conv_transpose"})
+      for (const char* mirror : {"untied", "tied", "tied_at_start"})
+        all.push_back({cat("layer.", layer, options, ".", mirror),
+                       cat("encoder: [{", layer, ": 2", options, ", activation: tanh}", bce,
+                           ", decoder: {mirror: ", mirror, "}"),
+                       {4, 4, 2}});
+  for (const char* layer : {"max_pool: 2", "avg_pool: 2", "upsample: 2"})
+    all.push_back({cat("layer.", layer),
+                   cat("encoder: [{conv: 2, activation: tanh}, {", layer, "}", bce),
+                   {4, 4, 1}});
+  for (const char* layer : {"max_pool: 2, padding: same", "avg_pool: 2, padding: same",
+                            "upsample: 2, mode: bilinear", "flatten: {}", "reshape: [12, 1, 3]"})
+    all.push_back({cat("layer.", layer),
+                   cat("encoder: [{conv: 3, activation: tanh}, {", layer, "}", bce,
+                       ", decoder: [{dense: 5, activation: tanh}]"),
+                   {3, 4, 2}});
+  all.push_back({"layer.flatten.mirror",
+                 cat("encoder: [{conv: 3, activation: tanh}, flatten, {dense: 5}", bce),
+                 {2, 3, 2}});
+  for (const char* output : {"conv: {}", "conv_transpose: {kernel: 4, stride: 2}", "dense: {}"})
+    all.push_back(
+        {cat("output.", output),
+         cat("encoder: [{conv: 2, stride: ", output[4] == ':' ? 1 : 2,
+             ", activation: tanh}], bottleneck: identity, likelihood: mse, output: {", output, "}"),
+         {4, 4, 1}});
+  return all;
+}
+
 /// A small model around each part.
 std::vector<Case> cases() {
   const std::string encoder = "encoder: [{dense: 5, activation: tanh}], ",
@@ -152,6 +185,7 @@ std::vector<Case> cases() {
     add("frozen",
         cat("encoder: [{", kind, ": {units: 3, freeze: true}}], bottleneck: {dense: 2}, ", mse));
   }
+  for (Case& c : map_cases()) all.push_back(std::move(c));
   return all;
 }
 

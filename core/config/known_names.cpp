@@ -12,10 +12,6 @@ struct KnownNames {
   }
 };
 
-const KnownNames convolution{
-    Family::layer,
-    "convolutional layers",
-    {"conv", "conv_transpose", "max_pool", "avg_pool", "upsample", "flatten", "reshape"}};
 const KnownNames categorical{Family::likelihood, "a later version", {"categorical"}};
 const KnownNames formula{Family::penalty, "a later version", {"formula"}};
 const KnownNames evaluations{

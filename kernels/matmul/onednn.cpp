@@ -1,11 +1,9 @@
-// The only file that names oneDNN; it builds with 2.x, whose primitives are made from op
-// descriptors, and with 3.x, which has none.
+// Products by oneDNN. It builds with 2.x, whose primitives are made from op descriptors, and with 3.x,
+// which has none.
+#include "kernels/matmul/onednn.h"
+
 #include "kernels/matmul/block.h"
 #include "kernels/matmul/team.h"
-
-#if defined(LATENT_ONEDNN)
-#include <oneapi/dnnl/dnnl.hpp>
-#endif
 
 namespace latent {
 
@@ -15,13 +13,6 @@ namespace {
 using Desc = dnnl::memory::desc;
 using Dims = dnnl::memory::dims;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
-
-/// A device's engine and stream; a CPU stream holds no state, so that threads may share it.
-struct OneDnn {
-  explicit OneDnn(Device&) : engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
-  dnnl::engine engine;
-  dnnl::stream stream;
-};
 
 Desc matrix(int64_t rows, int64_t cols, bool transposed, int64_t stride) {
   return {{rows, cols}, kF32, transposed ? Dims{1, stride} : Dims{stride, 1}};
@@ -69,8 +60,9 @@ class OneDnnBlock final : public BlockProduct<float> {
     const void* const data[] = {a, b, bias, c, scratch};
     for (int i = 0; i < kOperands; ++i)
       if (own.memory[i])
-        check(dnnl_memory_set_data_handle(own.memory[i].get(), const_cast<void*>(data[i])));
-    check(dnnl_primitive_execute(product_.get(), stream_.get(), own.count, own.args));
+        check(dnnl_memory_set_data_handle(own.memory[i].get(), const_cast<void*>(data[i])),
+              "matmul");
+    check(dnnl_primitive_execute(product_.get(), stream_.get(), own.count, own.args), "matmul");
   }
 
  private:
@@ -82,10 +74,6 @@ class OneDnnBlock final : public BlockProduct<float> {
     dnnl_exec_arg_t args[kOperands];
     int count = 0;
   };
-
-  static void check(dnnl_status_t status) {
-    if (status != dnnl_success) throw std::runtime_error(cat("oneDNN matmul: status ", status));
-  }
 
   dnnl::matmul product_;
   dnnl::stream stream_;

@@ -1,6 +1,11 @@
 // The plain product: B is packed into panels of kDepth values of k, and a register block of C is
 // made at a time. The order of summation is a function of k alone.
 #include <algorithm>
+#include <type_traits>
+
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
 
 #include "core/math/math.h"
 #include "kernels/matmul/block.h"
@@ -38,11 +43,18 @@ void pack(const T* b, int64_t k_stride, int64_t col_stride, int64_t depth, int64
   }
 }
 
-/// sum += a * b in every lane, rounded once.
+/// sum += a * b in every lane, rounded once. Compilers make one instruction a lane of the loop.
 template <class T, class Vector>
 inline void add_product(Vector& sum, T a, const Vector& b) {
+#if defined(__FMA__)
+  if constexpr (std::is_same_v<T, float>)
+    sum = (Vector)_mm256_fmadd_ps(_mm256_set1_ps(a), (__m256)b, (__m256)sum);
+  else
+    sum = (Vector)_mm256_fmadd_pd(_mm256_set1_pd(a), (__m256d)b, (__m256d)sum);
+#else
   for (int lane = 0; lane < VectorOf<T>::kLanes; ++lane)
     sum[lane] = math::fma(a, b[lane], sum[lane]);
+#endif
 }
 
 /// tile [kRows, kCols] = rows of A times a panel; row i at k is rows[i][k * k_stride].

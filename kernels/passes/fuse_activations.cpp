@@ -1,10 +1,11 @@
-// Activations become the epilogue of the product before them, forward and backward:
+// Activations become the epilogue of the product or convolution before them, forward and backward:
 //   f'(x) g              ->  g f'(y) with y = f(x), where f' is a function of y, so x is needed no longer
-//   f(linear(x, w, b))   ->  linear<f>(x, w, b)
-//   (g w) f'(y)          ->  one product with an epilogue
+//   f(linear(x, w, b))   ->  linear<f>(x, w, b), and so with conv
+//   (g w) f'(y)          ->  one product with an epilogue, and so conv(g, w) f'(y)
 #include <map>
 
 #include "core/graph/passes.h"
+#include "kernels/conv/conv.h"
 #include "kernels/functions.h"
 #include "kernels/matmul/matmul.h"
 
@@ -28,21 +29,35 @@ Graph gradients_from_outputs(const Graph& graph) {
   });
 }
 
-Graph fuse_forward(const Graph& graph) {
+/// The linear layer `op` with the activation behind it; empty where op is none.
+AnyOp with_activation(const AnyOp& op, const PointwiseFamily& family) {
   const PointwiseFamily* plain = find_pointwise("linear");
+  if (op == plain->linear) return family.linear;
+  if (op == plain->linear_tied) return family.linear_tied;
+  if (const Conv* conv = plain->conv_of(op)) return family.conv(*conv);
+  return {};
+}
+
+/// The gradient that `op` hands down, times the activation's under it; empty where op is no product or convolution.
+AnyOp with_gradient(const AnyOp& op, const PointwiseFamily& family) {
+  if (op == AnyOp(MatMul{})) return family.matmul_gradient;
+  if (op == AnyOp(MatMul{.trans_b = true})) return family.matmul_gradient_tied;
+  if (const Conv* conv = op.as<Conv>()) return family.conv_gradient(*conv);
+  return {};
+}
+
+Graph fuse_forward(const Graph& graph) {
   return rewrite(graph, [&](GraphRewriter& r, int id) {
     const Node& node = r.source.nodes()[id];
     const PointwiseFamily* family = family_of_forward(node.op);
     if (!family || !family->activation || r.users(node.inputs[0]) != 1) return;
     const Node& before = r.source.node(node.inputs[0]);
     if (before.leaf()) return;
-    const AnyOp* fused = before.op == plain->linear        ? &family->linear
-                         : before.op == plain->linear_tied ? &family->linear_tied
-                                                           : nullptr;
+    const AnyOp fused = with_activation(before.op, *family);
     if (!fused) return;
     std::vector<Var> inputs;
     for (const Var& in : before.inputs) inputs.push_back(r[in]);
-    r.replace(id, r.graph.apply(*fused, inputs));
+    r.replace(id, r.graph.apply(fused, inputs));
   });
 }
 
@@ -54,12 +69,12 @@ Graph fuse_backward(const Graph& graph) {
         continue;
       const Node& before = r.source.node(node.inputs[0]);
       if (before.leaf() || r.users(node.inputs[0]) != 1) return;
-      const bool tied = before.op == AnyOp(MatMul{.trans_b = true});
-      if (!tied && !(before.op == AnyOp(MatMul{}))) return;
+      const AnyOp fused = with_gradient(before.op, *family);
+      if (!fused) return;
       const Var g = r[before.inputs[0]], w = r[before.inputs[1]], y = r[node.inputs[1]];
-      if (w.type().rank() != 2 || g.type().rank() != y.type().rank()) return;
-      r.replace(id, r.graph.apply(tied ? family->matmul_gradient_tied : family->matmul_gradient,
-                                  {g, w, y}));
+      const int one_weight = before.op.as<Conv>() ? 4 : 2;
+      if (w.type().rank() != one_weight || g.type().rank() != y.type().rank()) return;
+      r.replace(id, r.graph.apply(fused, {g, w, y}));
       return;
     }
   });

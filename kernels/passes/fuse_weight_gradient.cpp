@@ -1,5 +1,7 @@
-// A layer's weight gradient brings its bias gradient along: the product g^T x reads g anyway, so its column sums cost no launch.
+// A layer's weight gradient brings its bias gradient along: the product g^T x reads g anyway, so its column sums cost no
+// launch. So does that of a convolution.
 #include "core/graph/passes.h"
+#include "kernels/conv/conv.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/ops.h"
 #include "kernels/structural/structural.h"
@@ -7,13 +9,20 @@
 namespace latent {
 namespace {
 
+/// A sum over all axes but the last of a matrix, or of a map.
 bool sums_columns(const Node& node) {
   const ReduceSum* sum = node.op ? node.op.as<ReduceSum>() : nullptr;
-  return sum && sum->axes == std::vector<int>{1} && node.inputs[0].type().rank() == 2;
+  if (!sum) return false;
+  const int rank = node.inputs[0].type().rank();
+  return rank == 2   ? sum->axes == std::vector<int>{1}
+         : rank == 4 ? sum->axes == std::vector<int>{1, 2, 3}
+                     : false;
 }
 
-/// A transposed product of two matrices, as the gradient of a weight is.
+/// A transposed product of two matrices, as the gradient of a weight is, or that of a convolution's weight.
 bool is_weight_gradient(const Node& node) {
+  if (node.op && node.op.as<ConvWeight>())
+    return node.inputs[0].type().rank() == 4 && node.inputs[1].type().rank() == 4;
   const MatMul* product = node.op ? node.op.as<MatMul>() : nullptr;
   return product && product->trans_a && !product->trans_b && node.inputs[0].type().rank() == 2 &&
          node.inputs[1].type().rank() == 2;
@@ -24,11 +33,14 @@ bool fuse(GraphRewriter& r, int product, int sums) {
   if (r.visited(product) || r.visited(sums)) return false;
   const Node& node = r.source.nodes()[product];
   const Var g = r.source.nodes()[sums].inputs[0];
-  const bool trans_w = node.inputs[0] == g;  // g^T x of w [out, in], x^T g of w [in, out]
-  const Var x = node.inputs[trans_w ? 1 : 0];
+  const ConvWeight* conv = node.op.as<ConvWeight>();
+  if (conv && node.inputs[1] != g) return false;  // its by-product are the small map's sums
+  const bool trans_w = node.inputs[0] == g;       // g^T x of w [out, in], x^T g of w [in, out]
+  const Var x = node.inputs[trans_w && !conv ? 1 : 0];
   if (!r[g] || !r[x]) return false;
   const std::vector<Var> out =
-      r.graph.apply(LinearBackwardWeight{.trans_w = trans_w}, {r[g], r[x]});
+      conv ? r.graph.apply(ConvBackwardWeight{conv->window}, {r[x], r[g]})
+           : r.graph.apply(LinearBackwardWeight{.trans_w = trans_w}, {r[g], r[x]});
   r.replace(product, {out[0]});
   r.replace(sums, {reshape(out[1], r.source.nodes()[sums].types[0].shape)});
   return true;

@@ -12,6 +12,7 @@
 
 #include "core/graph/samples.h"
 #include "core/math/math.h"
+#include "kernels/conv/layer.h"
 #include "kernels/functions.h"
 #include "kernels/matmul/linear.h"
 #include "kernels/ops.h"
@@ -153,6 +154,7 @@ struct RegisterActivation {
     family.activation = true;
     add_products<F>(family);
     add_contractive<F>(family);
+    add_convolutions<F>(family);
     register_pointwise(std::move(family));
   }
   const RegisterSamples samples{cat("pointwise/", F::name), pointwise_samples<F>};
