@@ -79,8 +79,9 @@ struct PointwiseFamily {
   AnyOp linear_tied;  ///< the same with w [in, out]: f(x w + b)
   AnyOp matmul_gradient;  ///< (g [..., out], w [out, in], y [..., in]) -> (g w) f'(x), y = f(x)
   AnyOp matmul_gradient_tied;  ///< the same with w [in, out]: (g w^T) f'(x)
-  AnyOp contractive;  ///< (a [rows, J], w [J, I]) -> sum_j f'(a_j)^2 ||w_j||^2 [rows], norms [J]
-  AnyOp contractive_gradient;  ///< (c [..., rows], a, w, norms) -> dw, and da where f'' is not 0
+  AnyOp contractive;           ///< (a [rows, J], norms [J]) -> sum_j f'(a_j)^2 norms_j [rows]
+  AnyOp
+      contractive_gradient;  ///< (c [..., rows], a, norms) -> of norms, and of a where f'' isn't 0
   AnyOp contractive_from_output, contractive_gradient_from_output;  ///< the same, y for a
   AnyOp (*conv)(const Conv&) = nullptr;            ///< (x, w, b or none) -> f(conv(x, w) + b)
   AnyOp (*conv_gradient)(const Conv&) = nullptr;   ///< (g, w, y) -> conv(g, w) f'(x), y = f(x)

@@ -98,7 +98,8 @@ const std::string kFold = "10 fold constants", kOutputs = "20 gradients from out
                   kForward = "30 activation into linear",
                   kBackward = "40 activation gradient into product",
                   kLoss = "50 loss with its gradient",
-                  kWeight = "60 bias gradient into weight gradient";
+                  kWeight = "60 bias gradient into weight gradient",
+                  kPenalty = "70 sum into a penalty's gradient";
 
 const char* const kModels[] = {
     "encoder: [{dense: 5, activation: relu}], bottleneck: {dense: 3, activation: relu}, "
@@ -119,7 +120,7 @@ TEST(Passes, AreTheseInThisOrder) {
   std::vector<std::string> names;
   for (const Pass& pass : passes()) names.push_back(pass.name);
   EXPECT_EQ(names, (std::vector<std::string>{kFold, kOutputs, kContractive, kForward, kBackward,
-                                             kLoss, kWeight}));
+                                             kLoss, kWeight, kPenalty}));
 }
 
 TEST(Passes, ChangeNoResult) {
@@ -391,6 +392,16 @@ TEST(BiasGradientWithWeightGradient, IsOneNodeALayer) {
     EXPECT_EQ(count(after, "linear.weight_gradient"), 4) << decoder;
     EXPECT_EQ(count(after, "sum"), count(before, "sum") - 4) << decoder;
     expect_same(after, before, p.leaves, 1e-13);
+  }
+}
+
+TEST(SumIntoAPenaltysGradient, SparesTheAddition) {
+  for (const char* penalty : {"{kl_sparsity: 0.5}", "{jacobian: 0.5}"}) {
+    const Step p(cat("bottleneck: {dense: 3, activation: sigmoid}, likelihood: bce, penalties: [",
+                     penalty, "]"));
+    const Graph before = until(p.graph, kPenalty), after = run_pass(before, kPenalty);
+    EXPECT_LT(count(after, "add"), count(before, "add")) << penalty;
+    expect_same(after, before, p.leaves, 1e-14);
   }
 }
 

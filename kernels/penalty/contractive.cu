@@ -23,18 +23,16 @@ Var rows_of(std::string_view function, Var v, Var norms, bool from_output) {
 
 std::vector<Type> infer_contractive(std::string_view op, Types in) {
   require_reals(op, in, 2);
-  const Type &v = in[0], &w = in[1];
-  if (v.rank() != 2 || w.rank() != 2 || v.dim(0) != w.dim(1))
-    throw op_error(op, "takes a [rows, units] and w [units, inputs]", in);
-  return {{v.dtype, {v.shape[0]}}, {v.dtype, {v.shape[1]}}};
+  if (in[0].rank() != 2 || in[1].shape != Shape{in[0].dim(0)})
+    throw op_error(op, "takes a [rows, units] and norms [units]", in);
+  return {{in[0].dtype, {in[0].shape[0]}}};
 }
 
 std::vector<Type> infer_contractive_gradient(std::string_view op, Types in, bool bends) {
-  require_reals(op, in, 4);
-  const std::vector<Type> forward = infer_contractive(op, in.subspan(1, 2));
-  const Type& c = in[0];
-  if (c.rank() == 0 || c.dim(0) != forward[0].dim(0) || in[3] != forward[1])
-    throw op_error(op, "takes c [..., rows], a [rows, units], w and norms [units]", in);
+  require_reals(op, in, 3);
+  const Type of_rows = infer_contractive(op, in.subspan(1)).front(), &c = in[0];
+  if (c.rank() == 0 || c.dim(0) != of_rows.dim(0))
+    throw op_error(op, "takes c [..., rows], a [rows, units] and norms [units]", in);
   const auto behind = [&](const Type& type) {
     Type out{c.dtype, {c.shape.begin(), c.shape.end() - 1}};
     out.shape.insert(out.shape.end(), type.shape.begin(), type.shape.end());
@@ -47,52 +45,24 @@ std::vector<Type> infer_contractive_gradient(std::string_view op, Types in, bool
 
 std::vector<Var> contractive_reference(std::string_view function, std::span<const Var> in,
                                        bool from_output) {
-  const Var norms = sum_rows(square(in[1]));
-  return {rows_of(function, in[0], norms, from_output), norms};
+  return {rows_of(function, in[0], in[1], from_output)};
 }
 
 std::vector<Var> contractive_gradient_reference(std::string_view function, std::span<const Var> in,
                                                 bool bends) {
-  const Var c = in[0], v = in[1], w = in[2], norms = in[3];
-  const int batch_axes = c.type().rank() - 1;
-  const std::vector<Var> g =
-      pullback(rows_of(function, v, norms, false), std::vector{norms, v}, c, batch_axes);
-  std::vector<Var> out{pullback(sum_rows(square(w)), std::vector{w}, g[0], batch_axes)[0]};
-  if (bends) out.push_back(g[1]);
-  return out;
-}
-
-std::vector<Var> contractive_vjp(const AnyOp& gradient, const Pullback& p) {
-  const Var c = p.cotangents[0], of_norms = p.cotangents[1], a = p.in[0], w = p.in[1];
-  std::vector<Var> result(2);
-  if (c) {
-    const std::vector<Var> in{c, a, w, p.out[1]};
-    const std::vector<Var> g = apply_all(gradient, in);
-    if (p.needs[1]) result[1] = g[0];
-    if (p.needs[0] && g.size() > 1) result[0] = g[1];
-  }
-  if (of_norms && p.needs[1]) {
-    const Var more = pullback(sum_squares(w), std::vector{w}, of_norms, p.batch_axes)[0];
-    result[1] = result[1] ? result[1] + more : more;
-  }
-  return result;
-}
-
-Cost contractive_cost(const Signature& s) {
-  Cost cost = streaming_cost(s, 0);
-  cost.flops =
-      6 * static_cast<double>(s.in[0].elements()) + 2 * static_cast<double>(s.in[1].elements());
-  cost.launches = 2;
-  return cost;
+  const Var c = in[0], a = in[1], norms = in[2];
+  std::vector<Var> g =
+      pullback(rows_of(function, a, norms, false), std::vector{norms, a}, c, c.type().rank() - 1);
+  if (!bends) g.pop_back();
+  return g;
 }
 
 Cost contractive_gradient_cost(const Signature& s) {
   const int64_t rows = s.in[1].shape[0];
-  const double batch = rows ? static_cast<double>(s.in[0].elements() / rows) : 0;
+  const auto batch = static_cast<double>(rows ? s.in[0].elements() / rows : 0);
   Cost cost = streaming_cost(s, 0);
-  cost.flops = batch * (10 * static_cast<double>(s.in[1].elements()) +
-                        2 * static_cast<double>(s.in[2].elements()));
-  cost.launches = static_cast<int>(batch) * (reduce_cols_launches(rows) + 1);
+  cost.flops = 10 * batch * static_cast<double>(s.in[1].elements());
+  cost.launches = static_cast<int>(batch) * reduce_cols_launches(rows);
   return cost;
 }
 
@@ -108,27 +78,27 @@ std::vector<Sample> contractive_samples(const PointwiseFamily& family, int order
              .order = std::max(0, up_to),
              .bench = bench};
     for (const Shape& shape : in) s.in.push_back({DType::f32, shape});
-    s.range = {v, {-1, 1}};
-    if (in.size() == 4) s.range = {{-1, 1}, v, {-1, 1}, {0.5, 2}};
+    s.range = {v, {0.5, 2}};
+    if (in.size() == 3) s.range.insert(s.range.begin(), {-1, 1});
     all.push_back(std::move(s));
   };
-  const auto add_all = [&](int64_t rows, int64_t inputs, int64_t units, bool exact, bool bench) {
-    const std::string size = cat(rows, "x", inputs, "x", units);
-    const std::vector<Shape> forward{{rows, units}, {units, inputs}},
-        gradient{{rows}, {rows, units}, {units, inputs}, {units}};
+  const auto add_all = [&](int64_t rows, int64_t units, bool exact, bool bench) {
+    const std::string size = cat(rows, "x", units);
+    const std::vector<Shape> forward{{rows, units}, {units}},
+        gradient{{rows}, {rows, units}, {units}};
     add(family.contractive, size, forward, a, exact ? order : 0, bench);
     add(family.contractive_from_output, "from_output/" + size, forward, y, 0, bench);
     add(family.contractive_gradient, "gradient/" + size, gradient, a, exact ? order - 1 : 0, bench);
     add(family.contractive_gradient_from_output, "output_gradient/" + size, gradient, y, 0, bench);
   };
-  add_all(1, 1, 1, true, false);
-  add_all(1, 5, 37, true, false);
-  add_all(37, 6, 1, true, false);
-  add_all(19, 35, 17, true, false);
-  add_all(1100, 5, 33, false, false);
-  add(family.contractive, "2x1100x3", {{2, 3}, {3, 1100}}, a, 0);
-  add(family.contractive_gradient, "gradient/batched", {{2, 5}, {5, 7}, {7, 3}, {7}}, a, order - 1);
-  if (family.name == "sigmoid") add_all(256, 784, 1000, false, true);
+  add_all(1, 1, true, false);
+  add_all(1, 37, true, false);
+  add_all(37, 1, true, false);
+  add_all(19, 35, true, false);
+  add_all(1100, 33, false, false);
+  add(family.contractive, "2x1100", {{2, 1100}, {1100}}, a, 0);
+  add(family.contractive_gradient, "gradient/batched", {{2, 5}, {5, 7}, {7}}, a, order - 1);
+  if (family.name == "sigmoid") add_all(256, 1000, false, true);
   return all;
 }
 

@@ -2,11 +2,12 @@
 // f): with h = f(a), a = x W' + b, ||dh/dx||^2 = sum_j f'(a_j)^2 ||W_j||^2. For .cu files only: others reach these ops
 // through a PointwiseFamily.
 //
-// Contractive<F, kOutput>          (v [rows, J], w [J, I])    -> [rows], and the norms ||W_j||^2 [J]
-// ContractiveGradient<F, kOutput>  (c [..., rows], v, w, norms) -> dw [..., J, I] and, where f'' is not zero
-//                                  everywhere, da [..., rows, J]
+// Contractive<F, kOutput>          (v [rows, J], norms [J]) -> [rows], norms_j = ||W_j||^2
+// ContractiveGradient<F, kOutput>  (c [..., rows], v, norms) -> of norms [..., J] and, where f'' is not zero everywhere,
+//                                  of a [..., rows, J]: both in one pass over v
 //
-// v is a, or with kOutput y = f(a), which lets a go; passes put those in.
+// v is a, or with kOutput y = f(a), which lets a go; passes put those in. The norms are sum_squares(W), whose own gradient
+// spreads that of the norms over W.
 #pragma once
 
 #include <string>
@@ -39,8 +40,6 @@ std::vector<Var> contractive_reference(std::string_view function, std::span<cons
                                        bool from_output);
 std::vector<Var> contractive_gradient_reference(std::string_view function, std::span<const Var> in,
                                                 bool bends);
-std::vector<Var> contractive_vjp(const AnyOp& gradient, const Pullback& p);
-Cost contractive_cost(const Signature& s);
 Cost contractive_gradient_cost(const Signature& s);
 std::vector<Sample> contractive_samples(const PointwiseFamily& family, int order);
 
@@ -66,16 +65,6 @@ struct Slopes {
 };
 
 template <class T>
-struct SquareOf {
-  const T* w;
-  int64_t cols;
-  LATENT_HD T operator()(int64_t r, int64_t c) const {
-    const T value = w[r * cols + c];
-    return value * value;
-  }
-};
-
-template <class T>
 struct StoreIndexed {
   T* out;
   LATENT_HD void operator()(int64_t i, T value) const { out[i] = value; }
@@ -91,7 +80,7 @@ struct SlopeByNorm {
   }
 };
 
-/// c f'^2, whose sums over rows weigh W's rows, leaving da = 2 c f' f'' norm on the way.
+/// c f'^2, whose sums over rows are the gradient of the norms, leaving da = 2 c f' f'' norm on the way.
 template <class F, class T, bool kOutput>
 struct WeightedSlope {
   const T *c, *v, *norms;
@@ -103,16 +92,6 @@ struct WeightedSlope {
     if constexpr (kBends<F>)
       da[r * cols + j] = T(2) * weighted * Slopes<F, kOutput>::second(value) * norms[j];
     return weighted * slope;
-  }
-};
-
-template <class T>
-struct TwiceByRow {
-  const T *factor, *w;
-  T* out;
-  int64_t cols;
-  LATENT_HD void operator()(int64_t r, int64_t c) const {
-    out[r * cols + c] = T(2) * factor[r] * w[r * cols + c];
   }
 };
 
@@ -136,25 +115,20 @@ struct ContractiveGradient {
  private:
   template <class T>
   static Kernel kernel(const Signature& s) {
-    const int64_t rows = s.in[1].shape[0], units = s.in[1].shape[1], inputs = s.in[2].shape[1];
+    const int64_t rows = s.in[1].shape[0], units = s.in[1].shape[1];
     const int64_t batch = rows ? s.in[0].elements() / rows : 0;
-    const size_t slabs = reduce_cols_workspace<T>(rows, units);
     return {.run =
                 [=](const Args& a) {
-                  T* sums = static_cast<T*>(a.workspace) + slabs / sizeof(T);
                   for (int64_t b = 0; b < batch; ++b) {
                     T* da = kBends<F> ? a.output<T>(1) + b * rows * units : nullptr;
                     reduce_cols(
                         a.stream, rows, units, Sum{},
                         WeightedSlope<F, T, kOutput>{a.input<T>(0) + b * rows, a.input<T>(1),
-                                                     a.input<T>(3), da, units},
-                        StoreIndexed<T>{sums}, a.workspace);
-                    for_each_row(a.stream, units, inputs,
-                                 TwiceByRow<T>{sums, a.input<T>(2),
-                                               a.output<T>(0) + b * units * inputs, inputs});
+                                                     a.input<T>(2), da, units},
+                        StoreIndexed<T>{a.output<T>(0) + b * units}, a.workspace);
                   }
                 },
-            .workspace = slabs + static_cast<size_t>(units) * sizeof(T)};
+            .workspace = reduce_cols_workspace<T>(rows, units)};
   }
 };
 
@@ -165,23 +139,25 @@ struct Contractive {
 
   std::vector<Type> infer(Types in) const { return infer_contractive(name, in); }
   Kernel prepare(const Signature& s, Device&) const {
-    const int64_t rows = s.in[0].shape[0], units = s.in[0].shape[1], inputs = s.in[1].shape[1];
+    const int64_t rows = s.in[0].shape[0], units = s.in[0].shape[1];
     return real_kernel(s.in[0].dtype, [=](const Args& a, auto real) {
       using T = decltype(real);
-      reduce_rows(a.stream, units, inputs, Sum{}, SquareOf<T>{a.input<T>(1), inputs},
-                  StoreIndexed<T>{a.output<T>(1)});
       reduce_rows(a.stream, rows, units, Sum{},
-                  SlopeByNorm<F, T, kOutput>{a.input<T>(0), a.output<T>(1), units},
+                  SlopeByNorm<F, T, kOutput>{a.input<T>(0), a.input<T>(1), units},
                   StoreIndexed<T>{a.output<T>(0)});
     });
   }
   std::vector<Var> vjp(const Pullback& p) const requires(!kOutput) {
-    return contractive_vjp(ContractiveGradient<F, false>{}, p);
+    const std::vector<Var> in{p.cotangents[0], p.in[0], p.in[1]};
+    const std::vector<Var> g = apply_all(ContractiveGradient<F, false>{}, in);
+    return {g.size() > 1 ? g[1] : Var{}, g[0]};
   }
   std::vector<Var> reference(std::span<const Var> in) const {
     return contractive_reference(F::name, in, kOutput);
   }
-  Cost cost(const Signature& s) const { return contractive_cost(s); }
+  Cost cost(const Signature& s) const {
+    return streaming_cost(s, 6 * static_cast<double>(s.in[1].elements()));
+  }
   bool operator==(const Contractive&) const = default;
 };
 

@@ -4,6 +4,7 @@
 #include "core/graph/samples.h"
 #include "core/math/math.h"
 #include "kernels/ops.h"
+#include "kernels/penalty/adding.h"
 #include "kernels/penalty/penalty.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/skeleton.h"
@@ -60,45 +61,60 @@ struct StoreOne {
 };
 
 /// out[b, r, c] = g[b] d KL / d rho_hat[c] / rows.
-template <class T>
+template <class T, bool kAdds>
 struct DivergenceGradient {
-  const T *g, *rho_hat;
+  const T *g, *rho_hat, *more;
   T* out;
   T rho, share;
   int64_t rows, cols;
   LATENT_HD void operator()(int64_t r, int64_t c) const {
     const T q = inside(rho_hat[c]);
-    out[r * cols + c] = share * g[r / rows] * ((q - rho) / (q * (T(1) - q)));
+    const T value = share * g[r / rows] * ((q - rho) / (q * (T(1) - q)));
+    out[r * cols + c] = kAdds ? value + more[r * cols + c] : value;
   }
 };
 
-/// (g [...], rho_hat [units...]) -> [..., rows, units...].
+/// (g [...], rho_hat [units...]) -> [..., rows, units...]; a third input, where there is one, is added.
 struct KlSparsityGradient {
   static constexpr const char* name = "kl_sparsity.gradient";
   double rho = 0.05;
   int64_t rows = 1;
+  bool adds = false;
 
   std::vector<Type> infer(Types in) const {
-    require_reals(name, in, 2);
-    return {{in[0].dtype, joined(joined(in[0].shape, {rows}), in[1].shape)}};
+    require_reals(name, in, adds ? 3 : 2);
+    const Type out{in[0].dtype, joined(joined(in[0].shape, {rows}), in[1].shape)};
+    if (adds && in[2] != out)
+      throw op_error(name, cat("what is added must be ", to_string(out)), in);
+    return {out};
   }
   Kernel prepare(const Signature& s, Device&) const {
-    return real_kernel(s.in[0].dtype, [op = *this, count = s.in[0].elements(),
-                                       cols = s.in[1].elements()](const Args& a, auto real) {
-      using T = decltype(real);
-      for_each_row(a.stream, count * op.rows, cols,
-                   DivergenceGradient<T>{a.input<T>(0), a.input<T>(1), a.output<T>(0), T(op.rho),
-                                         T(1 / static_cast<double>(op.rows)), op.rows, cols});
-    });
+    return adds ? kernel<true>(s) : kernel<false>(s);
   }
   std::vector<Var> reference(std::span<const Var> in) const {
     const Var q = in[1], slope = (1 - rho) * reciprocal(1 - q) - rho * reciprocal(q);
     const Shape wide = joined(in[0].shape(), Shape(1 + q.shape().size(), 1)),
                 full = joined(joined(in[0].shape(), {rows}), q.shape());
-    return {broadcast_to(reshape(in[0], wide) * (slope / static_cast<double>(rows)), full)};
+    const Var g = broadcast_to(reshape(in[0], wide) * (slope / static_cast<double>(rows)), full);
+    return {adds ? g + in[2] : g};
   }
-  Cost cost(const Signature& s) const { return streaming_cost(s, 7); }
+  int overwrites(int) const { return adds ? 2 : -1; }
+  Cost cost(const Signature& s) const { return streaming_cost(s, adds ? 8 : 7); }
   bool operator==(const KlSparsityGradient&) const = default;
+
+ private:
+  template <bool kAdds>
+  Kernel kernel(const Signature& s) const {
+    return real_kernel(s.in[0].dtype, [op = *this, count = s.in[0].elements(),
+                                       cols = s.in[1].elements()](const Args& a, auto real) {
+      using T = decltype(real);
+      for_each_row(
+          a.stream, count * op.rows, cols,
+          DivergenceGradient<T, kAdds>{a.input<T>(0), a.input<T>(1),
+                                       kAdds ? a.input<T>(2) : nullptr, a.output<T>(0), T(op.rho),
+                                       T(1 / static_cast<double>(op.rows)), op.rows, cols});
+    });
+  }
 };
 
 /// (h [rows, units...], [offset [units...]]) -> the divergence [], and rho_hat [units...] = mean of h + offset.
@@ -186,6 +202,7 @@ Sample sample(const std::string& size, Shape shape, bool offset, bool bench = fa
   return s;
 }
 
+const RegisterAdding<KlSparsityGradient> registered;
 const RegisterSamples samples{
     "penalty/kl_sparsity", [] {
       std::vector<Sample> all{sample("1x37", {1, 37}, false),
@@ -208,6 +225,10 @@ const RegisterSamples samples{
       gradient("odd", 5, {}, {7});
       gradient("batched", 3, {2}, {3, 5});
       gradient("256x1000", 256, {}, {1000}, true);
+      all.push_back({.name = "kl_sparsity/gradient/adds",
+                     .op = KlSparsityGradient{.rho = 0.1, .rows = 3, .adds = true},
+                     .in = {{DType::f32, {2}}, {DType::f32, {5}}, {DType::f32, {2, 3, 5}}},
+                     .range = {{-1, 1}, {0.1, 0.9}, {-1, 1}}});
       return all;
     }};
 

@@ -1,14 +1,31 @@
 #include "core/graph/op.h"
+#include "kernels/penalty/adding.h"
 #include "kernels/real.h"
 
 namespace latent {
+namespace {
+
+std::vector<FindAdding>& finders() {
+  static std::vector<FindAdding> all;
+  return all;
+}
+
+}  // namespace
+
+void register_adding(FindAdding find) { finders().push_back(find); }
+
+std::optional<AnyOp> adding(const AnyOp& op) {
+  for (const FindAdding find : finders())
+    if (std::optional<AnyOp> found = find(op)) return found;
+  return std::nullopt;
+}
 
 void require_units(std::string_view op, Types in, const Type& h) {
   if (h.rank() == 0) throw op_error(op, "takes h [rows, units...]", in);
 }
 
-std::vector<Type> infer_row_gradient(std::string_view op, Types in, bool per_row) {
-  require_reals(op, in, 2);
+std::vector<Type> infer_row_gradient(std::string_view op, Types in, bool per_row, bool adds) {
+  require_reals(op, in, adds ? 3 : 2);
   require_units(op, in, in[1]);
   const Shape& h = in[1].shape;
   const Shape tail = per_row ? Shape{h.front()} : h;
@@ -17,6 +34,7 @@ std::vector<Type> infer_row_gradient(std::string_view op, Types in, bool per_row
     throw op_error(op, "g does not fit", in);
   Type out = in[0];
   if (per_row) out.shape.insert(out.shape.end(), h.begin() + 1, h.end());
+  if (adds && in[2] != out) throw op_error(op, cat("what is added must be ", to_string(out)), in);
   return {out};
 }
 

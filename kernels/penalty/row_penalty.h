@@ -10,7 +10,8 @@
 //   };
 //
 // RowPenalty<F>              h      -> [rows]
-// RowPenaltyGradient<F, K>   (g, h) -> g f^(K)(h), whose gradient is itself at K + 1
+// RowPenaltyGradient<F, K>   (g, h) -> g f^(K)(h), whose gradient is itself at K + 1; a pass may have it add
+//                            a third input
 // RowPenaltyWithGradient<F>  h      -> RowPenalty and its gradient for a constant cotangent, in one
 //                                      pass over memory; put into a graph by a pass
 #pragma once
@@ -23,6 +24,7 @@
 #include "kernels/functions.h"
 #include "kernels/loss/family.h"
 #include "kernels/ops.h"
+#include "kernels/penalty/adding.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/for_each.h"
 #include "kernels/skeleton/reduce_rows.h"
@@ -33,7 +35,7 @@ namespace latent {
 /// h [rows, units...]; throws the op's error on anything else.
 void require_units(std::string_view op, Types in, const Type& h);
 /// The type of g f'(h) for g [..., rows] (per_row) or [..., rows, units...].
-std::vector<Type> infer_row_gradient(std::string_view op, Types in, bool per_row);
+std::vector<Type> infer_row_gradient(std::string_view op, Types in, bool per_row, bool adds);
 /// All axes of h but its rows.
 std::vector<int> unit_axes(Var h);
 
@@ -74,15 +76,16 @@ struct StorePenalty {
   LATENT_HD void operator()(int64_t r, T sum) const { out[r] = sum; }
 };
 
-template <class F, class T, int K, bool kPerRow>
+template <class F, class T, int K, bool kPerRow, bool kAdds>
 struct PenaltyGradientBody {
-  const T *g, *h;
+  const T *g, *h, *more;
   T* out;
   T p;
   int64_t rows, cols;  ///< of h; g has a multiple of the rows
   LATENT_HD void operator()(int64_t r, int64_t c) const {
     const int64_t at = r * cols + c;
-    out[at] = g[kPerRow ? r : at] * F::template d<K>(h[(r % rows) * cols + c], p);
+    const T value = g[kPerRow ? r : at] * F::template d<K>(h[(r % rows) * cols + c], p);
+    out[at] = kAdds ? value + more[at] : value;
   }
 };
 
@@ -91,14 +94,17 @@ struct RowPenaltyGradient {
   static inline const std::string name = cat(F::name, ".gradient", K);
   double p = 1;
   bool per_row = true;  ///< g is [..., rows], else [..., rows, units...]; leading axes are extra
+  bool adds = false;    ///< a third input as the output is added
 
-  std::vector<Type> infer(Types in) const { return infer_row_gradient(name, in, per_row); }
+  std::vector<Type> infer(Types in) const { return infer_row_gradient(name, in, per_row, adds); }
   Kernel prepare(const Signature& s, Device&) const {
-    return per_row ? kernel<true>(s) : kernel<false>(s);
+    if (adds) return per_row ? kernel<true, true>(s) : kernel<false, true>(s);
+    return per_row ? kernel<true, false>(s) : kernel<false, false>(s);
   }
   std::vector<Var> vjp(const Pullback& q) const {
     const Var g = q.in[0], h = q.in[1], c = q.cotangents[0];
-    std::vector<Var> result(2);
+    std::vector<Var> result(q.in.size());
+    if (adds) result[2] = c;
     if (q.needs[0]) {
       result[0] = apply(RowPenaltyGradient{.p = p, .per_row = false}, {c, h});
       if (per_row) result[0] = sum_axes(result[0], unit_axes(h), false);
@@ -114,20 +120,21 @@ struct RowPenaltyGradient {
     }
     return result;
   }
-  int overwrites(int) const { return per_row ? 1 : 0; }
-  Cost cost(const Signature& s) const { return streaming_cost(s, 2); }
+  int overwrites(int) const { return adds ? 2 : per_row ? 1 : 0; }
+  Cost cost(const Signature& s) const { return streaming_cost(s, adds ? 3 : 2); }
   bool operator==(const RowPenaltyGradient&) const = default;
 
  private:
-  template <bool kPerRow>
+  template <bool kPerRow, bool kAdds>
   Kernel kernel(const Signature& s) const {
     const Units u = units_of(s.in[1]);
     const int64_t rows = u.cols ? s.out[0].elements() / u.cols : 0;
     return real_kernel(s.in[1].dtype, [u, rows, p = p](const Args& a, auto real) {
       using T = decltype(real);
       for_each_row(a.stream, rows, u.cols,
-                   PenaltyGradientBody<F, T, K, kPerRow>{a.input<T>(0), a.input<T>(1),
-                                                         a.output<T>(0), T(p), u.rows, u.cols});
+                   PenaltyGradientBody<F, T, K, kPerRow, kAdds>{
+                       a.input<T>(0), a.input<T>(1), kAdds ? a.input<T>(2) : nullptr,
+                       a.output<T>(0), T(p), u.rows, u.cols});
     });
   }
 };
@@ -195,8 +202,12 @@ struct RowPenaltyWithGradient {
   bool operator==(const RowPenaltyWithGradient&) const = default;
 };
 
+/// Makes the passes know it.
 template <class F>
-using RegisterRowPenalty = RegisterLossOps<RowPenalty<F>>;
+struct RegisterRowPenalty {
+  const RegisterLossOps<RowPenalty<F>> loss;
+  const RegisterAdding<RowPenaltyGradient<F, 1>> gradient;
+};
 
 /// Samples at awkward sizes; `h`: where activations are drawn, away from where f has no derivative.
 template <class F>
@@ -230,6 +241,10 @@ std::vector<Sample> row_penalty_samples(const std::string& label, double p, Samp
                      .op = RowPenaltyGradient<F, 1>{.p = p, .per_row = false},
                      .in = {{DType::f32, {2, 3, 5, 7}}, type},
                      .range = {g, h}});
+  samples.push_back({.name = cat(label, "/gradient/adds"),
+                     .op = RowPenaltyGradient<F, 1>{.p = p, .adds = true},
+                     .in = {{DType::f32, {2, 3}}, type, {DType::f32, {2, 3, 5, 7}}},
+                     .range = {g, h, g}});
   samples.push_back({.name = cat(label, "/gradient/256x1000"),
                      .op = RowPenaltyGradient<F, 1>{.p = p},
                      .in = {{DType::f32, {256}}, {DType::f32, {256, 1000}}},
