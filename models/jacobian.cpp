@@ -1,6 +1,7 @@
 #include "models/jacobian.h"
 
 #include "core/graph/autodiff.h"
+#include "kernels/norm/batch_norm.h"
 #include "kernels/ops.h"
 #include "kernels/penalty/penalty.h"
 #include "kernels/structural/structural.h"
@@ -24,6 +25,22 @@ Var pushforward(Var x, Var h, Var tangents) {
 }
 
 }  // namespace
+
+bool mixes_rows(Var x, Var h) {
+  const auto& nodes = h.graph->nodes();
+  std::vector<bool> from_x(h.node + 1, false), to_h(h.node + 1, false);
+  if (x.node <= h.node) from_x[x.node] = true;
+  to_h[h.node] = true;
+  for (int id = x.node + 1; id <= h.node; ++id)
+    for (const Var& in : nodes[id].inputs)
+      if (from_x[in.node]) from_x[id] = true;
+  for (int id = h.node; id > x.node; --id) {
+    if (!to_h[id] || !from_x[id]) continue;
+    if (!nodes[id].leaf() && nodes[id].op.as<BatchNorm>()) return true;
+    for (const Var& in : nodes[id].inputs) to_h[in.node] = true;
+  }
+  return false;
+}
 
 int64_t elements_of_row(Var v) {
   return v.type().elements() / std::max<int64_t>(1, v.shape().front());

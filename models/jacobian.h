@@ -28,6 +28,9 @@ std::optional<DenseBetween> dense_between(Var x, Var h);
 /// ||dh/dx||_F^2 of each row in closed form.
 Var squared_jacobian(const DenseBetween& layer);
 
+/// Whether rows of h depend on other rows of x, through statistics of the batch: a row has no Jacobian of its own then.
+bool mixes_rows(Var x, Var h);
+
 /// Of v [rows, ...].
 int64_t elements_of_row(Var v);
 /// The side with fewer elements a row: where a whole Jacobian costs less, and where random seeds of it vary less.

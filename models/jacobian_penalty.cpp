@@ -46,6 +46,11 @@ Method method_of(const Choice& choice, const PenaltyInput& in, Var h) {
     throw error_at(choice.option("at").mark(), "model.penalties.jacobian.at",
                    "must name a layer that is there once for each row: with several samples of the "
                    "code, one of the encoder, or the code");
+  if (mixes_rows(method.x, h))
+    throw error_at(choice.option("at").mark(), "model.penalties.jacobian.at",
+                   cat(in.address,
+                       " lies behind batch_norm, whose statistics make each row depend on "
+                       "the others: a row has no Jacobian of its own. Use layer_norm"));
   method.side = cheaper_side(method.x, h);
   const int64_t seeds = elements_of_row(method.side == Side::outputs ? h : method.x),
                 probes = choice.option("probes").as_int();
@@ -111,7 +116,8 @@ Method perturbed(const Method& method, const Choice& choice, const PenaltyInput&
               .seed = in.build.seed,
               .step = in.build.step};
   Method result{.x = reshape(broadcast_to(method.x, wide), shape) + std * eps};
-  in.model.encode(other, result.x);
+  const Code code = in.model.encode(other, result.x);
+  if (method.h == in.code.mean) result.h = code.mean;
   for (const auto& [address, v] : in.build.taps)
     if (v == method.h && other.taps.contains(address)) result.h = other.taps.at(address);
   if (!result.h)

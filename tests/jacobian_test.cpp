@@ -22,7 +22,11 @@ std::vector<double> numbers(const Problem& p, Var v) {
 }
 
 /// The penalty's term, one number a row.
-Var term_of(const Problem& p) { return p.forward.terms.back().value; }
+Var term_of(const Problem& p) {
+  for (const Term& term : p.forward.terms)
+    if (term.name == "jacobian") return term.value;
+  throw std::logic_error("no jacobian");
+}
 
 /// An encoder of `layers` dense layers that ends in a code of `code` units.
 std::string encoder_of(int layers, const std::string& activation, int code = 3) {
@@ -258,6 +262,18 @@ TEST(JacobianHessian, ByHutchinson) {
   EXPECT_NEAR(is, want, 0.03 * want);
 }
 
+/// A sampled code is given by its mean, which is one value a row.
+TEST(JacobianOfACode, ThatIsDrawnIsThatOfItsMean) {
+  const std::string model =
+      "encoder: [{dense: 5, activation: tanh}], bottleneck: {gaussian: 3, samples: 2}, likelihood: "
+      "bce";
+  for (const char* options : {"", "hessian: {std: 0.2, samples: 2}"}) {
+    Problem p(small_model(with_penalty(model, options)), 4, DType::f64);
+    EXPECT_EQ(term_of(p).shape(), Shape{4});
+    expect_gradient(p);
+  }
+}
+
 TEST(JacobianAuto, SaysWhatItTakesAndWhy) {
   const auto notes = [](const std::string& model) {
     Problem p(small_model(model), 2, DType::f64);
@@ -294,6 +310,13 @@ TEST(JacobianRefuses, WhatItCannotDo) {
   EXPECT_NE(message(with_penalty(encoder_of(2, "tanh"), "at: decoder.0, hessian: {std: 0.1}"))
                 .find("must name a layer of the encoder"),
             std::string::npos);
+  EXPECT_NE(message("encoder: [{dense: 4}, batch_norm, tanh], bottleneck: {dense: 3}, likelihood: "
+                    "bce, penalties: [{jacobian: 0.5}]")
+                .find("batch_norm"),
+            std::string::npos);
+  EXPECT_EQ(message("encoder: [{dense: 4}, layer_norm, tanh], bottleneck: {dense: 3}, likelihood: "
+                    "bce, penalties: [{jacobian: 0.5}]"),
+            "nothing");
 }
 
 /// The plan of workload e: 784-1000 sigmoid, batch 256.
