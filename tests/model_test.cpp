@@ -389,7 +389,8 @@ TEST(Refused, WithPlaceAndReason) {
           "tied");
   refused(code + "decoder: {mirror: tied}, output: {dense: {freeze: true}}", "model.output.freeze",
           "tied");
-  refused("bottleneck: identity, likelihood: mse", "model.decoder", "has a layer with weights to mirror");
+  refused("bottleneck: identity, likelihood: mse", "model.decoder",
+          "has a layer with weights to mirror");
   refused(code + "penalties: [weight_decay, weight_decay]", "two terms are called 'weight_decay'",
           "label");
   refused(code + "penalties: [{hoyer: 1, at: encoder.0}]",

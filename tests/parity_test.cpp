@@ -94,17 +94,11 @@ SafeTensors make_weights(const std::vector<int64_t>& widths) {
 
 // ---- Training ----------------------------------------------------------------------------------------------------
 
-/// As an experiment file; JSON is YAML.
-Json experiment(const Json& record, const std::string& device, int steps) {
-  const std::vector<int64_t> widths = record["widths"];
-  const size_t half = widths.size() / 2;
-  Json encoder = Json::array(), rename;
-  for (size_t i = 1; i < half; ++i)
-    encoder.push_back({{"dense", widths[i]}, {"activation", "relu"}});
-  for (size_t layer = 0; layer + 1 < widths.size(); ++layer)
-    rename[std::to_string(2 * layer)] = layer + 1 < half   ? cat("encoder.", layer)
-                                        : layer + 1 > half ? cat("decoder.", layer - half)
-                                                           : "bottleneck";
+/// An experiment file; JSON is YAML.
+Json experiment_of(const Json& model, const Json& optimizer, const std::string& device, int steps,
+                   const Json& rename) {
+  Json init = {{"file", "weights.safetensors"}};
+  if (!rename.empty()) init["rename"] = rename;
   return {{"name", "parity"},
           {"device", device},
           {"data",
@@ -115,22 +109,50 @@ Json experiment(const Json& record, const std::string& device, int steps) {
             {"split", "ordered"},
             {"validation", "none"},
             {"test", "none"}}},
-          {"model",
-           {{"encoder", encoder},
-            {"bottleneck", {{"dense", widths[half]}, {"activation", "relu"}}},
-            {"likelihood", "bce"}}},
+          {"model", model},
           {"train",
            {{"steps", steps},
             {"batch_size", 64},
             {"shuffle", false},
             {"validate", 1},
-            {"optimizer", record["optimizer"]},
-            {"init", {{"file", "weights.safetensors"}, {"rename", rename}}}}},
+            {"optimizer", optimizer},
+            {"init", init}}},
           {"evaluate", Json::array()},
           {"figures", Json::array()}};
 }
 
-class TrainingParity : public CommandTest, public ::testing::WithParamInterface<std::string> {
+/// Of a dense model.
+Json experiment(const Json& record, const std::string& device, int steps) {
+  const std::vector<int64_t> widths = record["widths"];
+  const size_t half = widths.size() / 2;
+  Json encoder = Json::array(), rename;
+  for (size_t i = 1; i < half; ++i)
+    encoder.push_back({{"dense", widths[i]}, {"activation", "relu"}});
+  for (size_t layer = 0; layer + 1 < widths.size(); ++layer)
+    rename[std::to_string(2 * layer)] = layer + 1 < half   ? cat("encoder.", layer)
+                                        : layer + 1 > half ? cat("decoder.", layer - half)
+                                                           : "bottleneck";
+  const Json model = {{"encoder", encoder},
+                      {"bottleneck", {{"dense", widths[half]}, {"activation", "relu"}}},
+                      {"likelihood", "bce"}};
+  return experiment_of(model, record["optimizer"], device, steps, rename);
+}
+
+/// Runs that log the loss of every step.
+class Parity : public CommandTest {
+ protected:
+  void expect_losses(const Json& record, int steps) {
+    std::istringstream lines(bytes_of(at("runs/parity/seed-0/metrics.jsonl")));
+    int step = 0;
+    for (std::string line; std::getline(lines, line); ++step) {
+      const double ours = Json::parse(line)["train"]["loss"], theirs = record["losses"][step];
+      EXPECT_NEAR(ours / theirs, 1, step < 20 ? 1e-5 : 1e-3) << "step " << step + 1;
+    }
+    EXPECT_EQ(step, steps);
+  }
+};
+
+class TrainingParity : public Parity, public ::testing::WithParamInterface<std::string> {
  protected:
   void expect_parity(const std::string& device, int steps, const Environment& environment = {}) {
     const Json record = recorded("trainings.json", GetParam());
@@ -139,13 +161,7 @@ class TrainingParity : public CommandTest, public ::testing::WithParamInterface<
     write_text("parity.yaml", experiment(record, device, steps).dump());
     run("parity.yaml", {}, environment);
 
-    std::istringstream lines(bytes_of(at("runs/parity/seed-0/metrics.jsonl")));
-    int step = 0;
-    for (std::string line; std::getline(lines, line); ++step) {
-      const double ours = Json::parse(line)["train"]["loss"], theirs = record["losses"][step];
-      EXPECT_NEAR(ours / theirs, 1, step < 20 ? 1e-5 : 1e-3) << "step " << step + 1;
-    }
-    EXPECT_EQ(step, steps);
+    expect_losses(record, steps);
   }
 };
 
@@ -161,6 +177,40 @@ TEST_P(TrainingParity, LossesArePyTorchsOnAGpu) {
   if (device != "simt") return expect_parity(device, 100);
   if (!GetParam().starts_with("simple")) GTEST_SKIP() << "the simple model stands for the deep one";
   expect_parity(device, 3, {{"LATENT_SIMT_ORDERS", "1"}});
+}
+
+// ---- Variants: other codes, penalties, layers --------------------------------------------------------------------
+
+constexpr int kVariantSteps = 100;
+
+/// Tensors by our names, each uniform within 0.1, drawn from a stream of its place.
+SafeTensors make_variant_weights(const Json& record) {
+  SafeTensors file;
+  uint64_t stream = 100;
+  for (const Json& named : record["tensors"]) {
+    HostTensor tensor(Type{DType::f32, named[1].get<Shape>()});
+    for (int64_t i = 0; i < tensor.type.elements(); ++i)
+      tensor.as<float>()[i] = static_cast<float>(uniform(stream, i, 0.1));
+    file.tensors.push_back({named[0], tensor});
+    ++stream;
+  }
+  return file;
+}
+
+class VariantParity : public Parity, public ::testing::WithParamInterface<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(, VariantParity, ::testing::ValuesIn(recorded_names("variants.json")),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(VariantParity, LossesArePyTorchs) {
+  const Json record = recorded("variants.json", GetParam());
+  write_safetensors(at("rows.safetensors"), {.tensors = {{"rows", make_rows()}}});
+  write_safetensors(at("weights.safetensors"), make_variant_weights(record));
+  Json experiment = experiment_of(record["model"], record["optimizer"], "cpu", kVariantSteps, {});
+  experiment["data"]["shape"] = record["shape"];
+  write_text("parity.yaml", experiment.dump());
+  run("parity.yaml", {}, {});
+  expect_losses(record, kVariantSteps);
 }
 
 // ---- Optimizers and schedules by themselves ----------------------------------------------------------------------

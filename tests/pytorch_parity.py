@@ -66,6 +66,84 @@ OPTIMIZERS = [
 ]
 
 
+CODE = {"dense": {"units": 32, "activation": "sigmoid"}}
+# What differs from 784-32-784 with a sigmoid code, and who computes its loss in PyTorch (see VARIANT_LOSSES).
+VARIANTS = [
+    {
+        "name": name,
+        "shape": shape,
+        "model": {"bottleneck": CODE, "likelihood": "bce", **model},
+        "tensors": tensors,
+        "optimizer": {"adam": {"lr": 0.001}},
+    }
+    for name, shape, model, tensors in [
+        ("l1", [784], {"penalties": [{"l1": 0.001}]}, {"bottleneck": [32, 784], "decoder.0": [784, 32]}),
+        ("kl_sparsity", [784], {"penalties": [{"kl_sparsity": 0.1}]}, {"bottleneck": [32, 784], "decoder.0": [784, 32]}),
+        (
+            "contractive_closed",
+            [784],
+            {"penalties": [{"jacobian": 0.1, "estimator": "closed"}]},
+            {"bottleneck": [32, 784], "decoder.0": [784, 32]},
+        ),
+        (
+            "contractive_exact",
+            [784],
+            {
+                "encoder": [{"dense": 64, "activation": "sigmoid"}],
+                "penalties": [{"jacobian": 0.1, "estimator": "exact"}],
+            },
+            {"encoder.0": [64, 784], "bottleneck": [32, 64], "decoder.0": [64, 32], "decoder.1": [784, 64]},
+        ),
+        (
+            "variational",
+            [784],
+            {"encoder": [{"dense": 64, "activation": "relu"}], "bottleneck": {"gaussian": 8}, "likelihood": "bernoulli"},
+            {
+                "encoder.0": [64, 784],
+                "bottleneck.mean": [8, 64],
+                "bottleneck.logvar": [8, 64],
+                "decoder.0": [64, 8],
+                "decoder.1": [784, 64],
+            },
+        ),
+        (
+            "convolutional",
+            [28, 28, 1],
+            {
+                "encoder": [{"conv": 4, "activation": "relu"}, {"max_pool": 2}, {"conv": 2, "activation": "relu"}],
+                "bottleneck": {"dense": {"units": 16, "activation": "relu"}},
+                "decoder": [{"dense": 784, "activation": "relu"}, {"reshape": [14, 14, 4]}, {"upsample": 2}],
+            },
+            {
+                "encoder.0": [4, 1, 3, 3],
+                "encoder.2": [2, 4, 3, 3],
+                "bottleneck": [16, 392],
+                "decoder.0": [784, 16],
+                "decoder.3": [1, 4, 3, 3],
+            },
+        ),
+        *(
+            (
+                kind,
+                [28, 28],
+                {
+                    "encoder": [{kind: 16}],
+                    "bottleneck": {"dense": 8},
+                    "decoder": [{"repeat": 28}, {kind: 16, "output": "all"}],
+                },
+                {
+                    "encoder.0": [gates * 16, 28],
+                    "bottleneck": [8, 16],
+                    "decoder.1": [gates * 16, 8],
+                    "decoder.2": [28, 16],
+                },
+            )
+            for kind, gates in [("lstm", 4), ("gru", 3)]
+        ),
+    ]
+]
+
+
 # ---- Numbers that are exact in Python and C++ --------------------------------------------------------------------------
 
 
@@ -161,6 +239,148 @@ def optimize_in_torch(case):
     return snapshots
 
 
+def variant_tensors(case):
+    """Names and shapes of all tensors of a weights file, in order: biases too, and what recurrent layers have."""
+    result = []
+    for layer, shape in case["tensors"].items():
+        if case["name"] in ("lstm", "gru") and layer in ("encoder.0", "decoder.1"):
+            rows = shape[0]
+            for kind, each in [("ih", shape), ("hh", [rows, 16])]:
+                result += [(f"{layer}.weight_{kind}_l0", each), (f"{layer}.bias_{kind}_l0", [rows])]
+        else:
+            result += [(f"{layer}.weight", shape), (f"{layer}.bias", shape[:1])]
+    return result
+
+
+def make_variant_weights(case):
+    """Each uniform within 0.1, drawn from a stream of its place."""
+    return {
+        name: torch.tensor(uniform(100 + place, math.prod(shape), 0.1).reshape(shape).astype(np.float32))
+        for place, (name, shape) in enumerate(variant_tensors(case))
+    }
+
+
+def philox_normals(seed, step, name, n):
+    """n standard normals of the stream `name`: Philox4x32-10 and Box-Muller, as core/random/philox.h."""
+    stream = 0xCBF29CE484222325
+    for byte in name.encode():
+        stream = (stream ^ byte) * 0x100000001B3 % 2**64
+    low = np.uint64(0xFFFFFFFF)
+    blocks = np.arange((n + 3) // 4, dtype=np.uint64)
+    c = [blocks, *(np.full_like(blocks, v) for v in (step, stream & 0xFFFFFFFF, stream >> 32))]
+    key = [seed, 0]
+    for _ in range(10):
+        a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        shift = np.uint64(32)
+        c = [(b >> shift) ^ c[1] ^ np.uint64(key[0]), b & low, (a >> shift) ^ c[3] ^ np.uint64(key[1]), a & low]
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    u = [(w >> np.uint64(8)).astype(np.float64) * 2.0**-24 for w in c]
+    z = []
+    for a, b in ((u[0], u[1]), (u[2], u[3])):
+        radius = np.sqrt(-2 * np.log(1 - a))
+        z += [radius * np.cos(2 * np.pi * b), radius * np.sin(2 * np.pi * b)]
+    return np.stack(z, axis=1).reshape(-1)[:n]
+
+
+F = torch.nn.functional
+
+
+def dense(p, name, x):
+    return F.linear(x, p[f"{name}.weight"], p[f"{name}.bias"])
+
+
+def bce(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x)
+
+
+def loss_l1(p, x, step):
+    h = dense(p, "bottleneck", x).sigmoid()
+    return bce(dense(p, "decoder.0", h), x) + 0.001 * h.abs().sum(1).mean()
+
+
+def loss_kl_sparsity(p, x, step):
+    h, rho = dense(p, "bottleneck", x).sigmoid(), 0.05
+    mean = h.mean(0)
+    kl = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
+    return bce(dense(p, "decoder.0", h), x) + 0.1 * kl.sum()
+
+
+def loss_contractive_closed(p, x, step):
+    h = dense(p, "bottleneck", x).sigmoid()
+    slopes = h * (1 - h)
+    jacobian = slopes[:, :, None] * p["bottleneck.weight"]
+    return bce(dense(p, "decoder.0", h), x) + 0.1 * jacobian.square().sum((1, 2)).mean()
+
+
+def loss_contractive_exact(p, x, step):
+    h = dense(p, "encoder.0", x).sigmoid()
+    code = dense(p, "bottleneck", h).sigmoid()
+    inner = (h * (1 - h))[:, :, None] * p["encoder.0.weight"]
+    jacobian = (code * (1 - code))[:, :, None] * (p["bottleneck.weight"] @ inner)
+    output = dense(p, "decoder.1", dense(p, "decoder.0", code).sigmoid())
+    return bce(output, x) + 0.1 * jacobian.square().sum((1, 2)).mean()
+
+
+def loss_variational(p, x, step):
+    h = dense(p, "encoder.0", x).relu()
+    mu, logvar = dense(p, "bottleneck.mean", h), dense(p, "bottleneck.logvar", h)
+    eps = torch.tensor(philox_normals(0, step, "bottleneck.sample", mu.numel()).reshape(mu.shape).astype(np.float32))
+    z = mu + (0.5 * logvar).exp() * eps
+    logits = dense(p, "decoder.1", dense(p, "decoder.0", z).relu())
+    nll = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean()
+    return nll + 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1).mean()
+
+
+def loss_convolutional(p, x, step):
+    conv = lambda name, v: F.conv2d(v, p[f"{name}.weight"], p[f"{name}.bias"], padding=1)
+    images = x.reshape(-1, 1, SIDE, SIDE)
+    h = conv("encoder.2", F.max_pool2d(conv("encoder.0", images).relu(), 2)).relu()
+    code = dense(p, "bottleneck", h.flatten(1)).relu()
+    maps = dense(p, "decoder.0", code).relu().reshape(-1, 4, 14, 14)
+    return bce(conv("decoder.3", F.interpolate(maps, scale_factor=2)), images)
+
+
+def recurrent_loss(walk, states):
+    """walk: PyTorch's function of the cell, which has `states` initial states of zeros."""
+
+    def loss(p, x, step):
+        def layer(name, v):
+            weights = [p[f"{name}.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            zeros = [torch.zeros(1, len(v), 16) for _ in range(states)]
+            return walk(v, zeros if states > 1 else zeros[0], weights, True, 1, 0.0, True, False, True)[0]
+
+        series = x.reshape(-1, SIDE, SIDE)
+        code = dense(p, "bottleneck", layer("encoder.0", series)[:, -1])
+        return bce(dense(p, "decoder.2", layer("decoder.1", code[:, None].repeat(1, SIDE, 1))), series)
+
+    return loss
+
+
+VARIANT_LOSSES = {
+    "l1": loss_l1,
+    "kl_sparsity": loss_kl_sparsity,
+    "contractive_closed": loss_contractive_closed,
+    "contractive_exact": loss_contractive_exact,
+    "variational": loss_variational,
+    "convolutional": loss_convolutional,
+    "lstm": recurrent_loss(torch._VF.lstm, 2),
+    "gru": recurrent_loss(torch._VF.gru, 1),
+}
+
+
+def train_variant_in_torch(case, rows):
+    parameters = {name: tensor.requires_grad_() for name, tensor in make_variant_weights(case).items()}
+    optimizer, losses, x = torch_optimizer(case["optimizer"], parameters.values()), [], rows.float() / 255
+    for step in range(STEPS):
+        first = step * BATCH % ROWS
+        loss = VARIANT_LOSSES[case["name"]](parameters, x[first : first + BATCH], step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 # ---- This program ------------------------------------------------------------------------------------------------------
 
 
@@ -170,10 +390,8 @@ def layer_names(widths):
     return [f"encoder.{i}" for i in range(half - 1)] + ["bottleneck"] + [f"decoder.{i}" for i in range(half)]
 
 
-def experiment(case, device):
+def experiment(case, device, model, rename):
     """An experiment file; JSON is YAML."""
-    widths = case["widths"]
-    half = len(widths) // 2
     return {
         "name": case["name"],
         "device": device,
@@ -181,39 +399,45 @@ def experiment(case, device):
             "source": "safetensors",
             "path": "rows.safetensors",
             "key": "rows",
+            "shape": case.get("shape", [784]),
             "scale": "unit",
             "split": "ordered",
             "validation": "none",
             "test": "none",
         },
-        "model": {
-            "encoder": [{"dense": w, "activation": "relu"} for w in widths[1:half]],
-            "bottleneck": {"dense": widths[half], "activation": "relu"},
-            "likelihood": "bce",
-        },
+        "model": model,
         "train": {
             "steps": STEPS,
             "batch_size": BATCH,
             "shuffle": False,
             "validate": 1,
             "optimizer": case["optimizer"],
-            "init": {
-                "file": case["name"] + ".safetensors",
-                "rename": {str(2 * i): name for i, name in enumerate(layer_names(widths))},
-            },
+            "init": {"file": case["name"] + ".safetensors", "rename": rename},
         },
         "evaluate": [],
         "figures": [],
     }
 
 
-def train_here(case, options, folder):
+def train_here(case, options, folder, weights, model, rename):
     name = case["name"]
-    save_file(make_model(case["widths"]).state_dict(), folder / f"{name}.safetensors")
-    (folder / f"{name}.yaml").write_text(json.dumps(experiment(case, options.device)))
+    save_file(weights, folder / f"{name}.safetensors")
+    (folder / f"{name}.yaml").write_text(json.dumps(experiment(case, options.device, model, rename)))
     latent(options, folder, "run", f"{name}.yaml", "--overwrite")
     lines = (folder / "runs" / name / "seed-0" / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line)["train"]["loss"] for line in lines]
+
+
+def train_dense_here(case, options, folder):
+    widths = case["widths"]
+    half = len(widths) // 2
+    model = {
+        "encoder": [{"dense": w, "activation": "relu"} for w in widths[1:half]],
+        "bottleneck": {"dense": widths[half], "activation": "relu"},
+        "likelihood": "bce",
+    }
+    rename = {str(2 * i): name for i, name in enumerate(layer_names(widths))}
+    return train_here(case, options, folder, make_model(widths).state_dict(), model, rename)
 
 
 def latent(options, folder, *arguments):
@@ -246,11 +470,25 @@ def compare_trainings(options, folder, report):
     save_file({"rows": rows}, folder / "rows.safetensors")
     records = []
     for case in TRAININGS:
-        theirs, ours = train_in_torch(case, rows), train_here(case, options, folder)
-        for steps, bound in TOLERANCE.items():
-            report.line(f"{case['name']}: loss over {steps} steps", relative(ours[:steps], theirs[:steps]), bound)
+        theirs, ours = train_in_torch(case, rows), train_dense_here(case, options, folder)
+        compare_losses(report, case["name"], ours, theirs)
         records.append({**case, "losses": theirs})
     compare_record(options, report, "trainings.json", records, lambda r: r["losses"][:20], 1e-5)
+
+
+def compare_losses(report, name, ours, theirs):
+    for steps, bound in TOLERANCE.items():
+        report.line(f"{name}: loss over {steps} steps", relative(ours[:steps], theirs[:steps]), bound)
+
+
+def compare_variants(options, folder, report):
+    rows, records = make_rows(), []
+    for case in VARIANTS:
+        theirs = train_variant_in_torch(case, rows)
+        ours = train_here(case, options, folder, make_variant_weights(case), case["model"], {})
+        compare_losses(report, case["name"], ours, theirs)
+        records.append({**case, "tensors": [list(each) for each in variant_tensors(case)], "losses": theirs})
+    compare_record(options, report, "variants.json", records, lambda r: r["losses"][:20], 1e-5)
 
 
 def compare_optimizers(options, report):
@@ -298,6 +536,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         compare_trainings(options, folder, report)
+        compare_variants(options, folder, report)
         compare_optimizers(options, report)
         compare_readme_module(options, folder, report)
     print("FAILED" if report.failed else "PyTorch and this program agree")

@@ -237,7 +237,7 @@ TEST(RecurrentMirror, ASeriesAsCodeNeedsNoRepeat) {
       "encoder: [{lstm: {units: 3, output: all}}], bottleneck: {dense: 2}, likelihood: mse",
       {4, 2});
   EXPECT_EQ(descriptions(m), (Names{"input: data [4, 2]", "encoder.0: lstm [4, 3]",
-                                    "code: dense [2]", "decoder.0: dense [12]",
+                                    "code: dense [2]", "decoder.0: dense [4, 3]",
                                     "decoder.1: lstm [4, 3]", "output: dense per step [4, 2]"}));
 }
 

@@ -63,7 +63,7 @@ TEST(MetricsRegistry, FindsAddresses) {
   EXPECT_EQ(find_metric("bce")->better, Better::kLower);
   EXPECT_EQ(find_metric("validation.auroc")->better, Better::kHigher);
   EXPECT_EQ(find_metric("test.popular.ndcg@100")->name, "ndcg@K");
-  EXPECT_EQ(find_metric("test.l1"), nullptr);
+  EXPECT_EQ(find_metric("test.l7"), nullptr);
   const MetricAddress a = parse_metric("test.floor.bce");
   EXPECT_EQ(a.split + "/" + a.row + "/" + a.metric, "test/floor/bce");
   EXPECT_EQ(parse_metric("l1.weight").metric, "l1.weight");
