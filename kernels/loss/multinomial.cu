@@ -259,7 +259,8 @@ const RegisterSamples samples{
         all.push_back({.name = cat("multinomial_nll/gradient/", label),
                        .op = MultinomialGradient{},
                        .in = in,
-                       .range = range});
+                       .range = range,
+                       .bench = bench});
         in[0].shape.insert(in[0].shape.begin(), 2);
         if (!bench)
           all.push_back({.name = cat("multinomial_nll/gradient/batched/", label),
