@@ -118,8 +118,9 @@ RunState load_state(const std::filesystem::path& path, const Experiment& e, Stor
         "uninterrupted run's";
   for (const auto& [name, tensor] : file.tensors)
     if (store.has(name)) store.write(name, tensor);
-  for (const std::string& name : store.names(Role::parameter))
-    if (!file.find(name)) throw UserError(cat(path.string(), ": has no ", name));
+  for (const Role role : {Role::parameter, Role::state})
+    for (const std::string& name : store.names(role))
+      if (!file.find(name)) throw UserError(cat(path.string(), ": has no ", name));
   RunState state;
   for_each_field(
       state, [&](const char* key, int64_t& v) { v = std::stoll(metadata(file, key, path)); },

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "kernels/ops.h"
 #include "models/dense.h"
 
 namespace latent {
@@ -51,6 +52,10 @@ const RegisterBottleneck identity{{"identity", "the encoder's last output is the
                                   [](const Choice&, const LayerContext&) { return nullptr; }};
 
 }  // namespace
+
+Var Code::over_samples(Var v) const {
+  return samples == 1 ? v : mean_rows(reshape(v, {-1, samples}));
+}
 
 RegisterBottleneck::RegisterBottleneck(ChoiceSpec spec, MakeBottleneck make) {
   makers()[spec.name] = std::move(make);

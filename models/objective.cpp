@@ -11,11 +11,6 @@
 namespace latent {
 namespace {
 
-/// [rows * samples] -> the mean over the samples [rows].
-Var over_samples(Var v, int64_t samples) {
-  return samples == 1 ? v : mean_rows(reshape(v, {-1, samples}));
-}
-
 /// Importance weighting (Burda, Grosse and Salakhutdinov 2016, eq. 8): -log 1/K sum_k w_k of each row, in nats, where
 /// log w = log p(x|z) + log p(z) - log q(z|x).
 Var importance_weighted(Var nll, const Code& code) {
@@ -66,7 +61,7 @@ Forward forward(const Model& model, Build& build, Var x, Var target, const Train
   Graph::Scope scope(build.graph, "likelihood");
   f.mean = likelihood.mean(f.output);
   const Var nll = likelihood.rows(build, f.output, target, weight);  // [rows * samples]
-  f.terms.push_back({likelihood.term(), over_samples(nll, f.code.samples),
+  f.terms.push_back({likelihood.term(), f.code.over_samples(nll),
                      likelihood.weight(elements(model.target_shape()))});
   std::vector<Var> weights;
   for (const Parameter& p : model.parameters())

@@ -57,8 +57,8 @@ Var penalty_term(const Choice& choice, PenaltyInput in) {
   for (const Var& at : address ? values_at(*address, in.build) : std::vector<Var>{Var{}}) {
     in.at = at;
     Var term = found->second(choice, in);
-    if (in.code.samples > 1 && term.shape() == Shape{in.input.shape()[0] * in.code.samples})
-      term = mean_rows(reshape(term, {-1, in.code.samples}));
+    if (term.shape() == Shape{in.input.shape()[0] * in.code.samples})
+      term = in.code.over_samples(term);
     total = total ? total + term : term;
   }
   return total;

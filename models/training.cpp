@@ -221,7 +221,7 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
   const Plain p = plain(model, undrawn, b.clean);
   std::vector<Term> all = f.terms;
   if (objective_terms) *objective_terms = all.size();
-  Term& likelihood = all.front();
+  Term& likelihood = *std::ranges::find(all, model.likelihood().term(), &Term::name);
   if (differs_from_metric(likelihood, b, f.code)) likelihood.name = "objective." + likelihood.name;
   add_metrics(model, undrawn, p, b, all);
   list_names(all, terms);

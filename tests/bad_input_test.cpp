@@ -319,6 +319,15 @@ TEST_F(BadInputTest, DamagedStateOnResume) {
   write_text(state, whole.substr(0, whole.size() / 3));
   expect_refused(latent({"run", "tiny.yaml", "--resume"}), {"state.safetensors", "truncated"});
   EXPECT_EQ(bytes_of(at(state)).size(), whole.size() / 3) << "a refused resume writes nothing";
+  // Without the optimizer's moments.
+  write_text(state, whole);
+  SafeTensors weights = read_safetensors(at(state));
+  ASSERT_GT(std::erase_if(weights.tensors,
+                          [](const NamedTensor& t) { return t.name.starts_with("optimizer."); }),
+            0u);
+  write_safetensors(at(state), weights);
+  expect_refused(latent({"run", "tiny.yaml", "--resume"}),
+                 {"state.safetensors", "has no optimizer."});
   // The state of another run.
   write("other.yaml", {.name = "other", .train = "{steps: 1, batch_size: 32}"});
   run("other.yaml");

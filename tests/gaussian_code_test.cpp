@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "core/graph/autodiff.h"
+#include "experiments/evaluator.h"
 #include "kernels/ops.h"
 #include "kernels/variational/gaussian_sample.h"
 #include "tests/data_files.h"
@@ -213,36 +215,56 @@ TEST(Iwae, IsTheElboForOneSampleAndTighterForMore) {
   EXPECT_LT(fifty, ten);
 }
 
-/// log w = log p(x|z) + log p(z) - log q(z|x), by hand.
-TEST(Iwae, WeightsAreRatiosOfDensities) {
-  Problem p(small_model(iwae(3)), 2, DType::f64);
-  const Code& code = p.forward.code;
-  const std::vector<Var> wanted{code.value, code.mu, code.logvar, p.forward.terms[0].value,
-                                p.forward.output};
-  const auto found = interpret(p.graph, p.leaves, *open_device("cpu"), wanted);
-  const auto z = doubles(found[0]), mu = doubles(found[1]), logvar = doubles(found[2]),
-             bound = doubles(found[3]), logits = doubles(found[4]);
-  const std::vector<double> x = doubles(p.leaves.at("x"));
-  for (int row = 0; row < 2; ++row) {
-    double sum = 0;
-    for (int s = 0; s < 3; ++s) {
-      const int r = row * 3 + s;
-      double log_w = 0;
-      for (int e = 0; e < 6; ++e) {
-        const double q = 1 / (1 + std::exp(-logits[r * 6 + e])), t = x[row * 6 + e];
-        log_w += t * std::log(q) + (1 - t) * std::log(1 - q);
+/// -log 1/K sum w, log w = log p(x|z) + log p(z) - log q(z|x), by hand. Other programs take as many samples as a batch has
+/// rows and drop the rest of a division: here there are K, above and below the rows, each with noise of its own.
+TEST(Iwae, WeightsAreRatiosOfDensitiesOfAsManySamplesAsAsked) {
+  const size_t rows = 4;
+  for (const size_t samples : {1, 3, 4, 7}) {
+    Problem p(small_model(iwae(static_cast<int>(samples))), rows, DType::f64);
+    const Code& code = p.forward.code;
+    EXPECT_EQ(p.forward.terms[0].name, "iwae");
+    const std::vector<Var> wanted{code.value, code.mu, code.logvar, p.forward.terms[0].value,
+                                  p.forward.output};
+    const auto found = interpret(p.graph, p.leaves, *open_device("cpu"), wanted);
+    auto z = doubles(found[0]);
+    const auto mu = doubles(found[1]), logvar = doubles(found[2]), bound = doubles(found[3]),
+               logits = doubles(found[4]), x = doubles(p.leaves.at("x"));
+    ASSERT_EQ(z.size(), rows * samples * 2);
+    ASSERT_EQ(bound.size(), rows);
+    for (size_t row = 0; row < rows; ++row) {
+      double sum = 0;
+      for (size_t r = row * samples; r < (row + 1) * samples; ++r) {
+        double log_w = 0;
+        for (size_t e = 0; e < 6; ++e) {
+          const double q = 1 / (1 + std::exp(-logits[r * 6 + e])), t = x[row * 6 + e];
+          log_w += t * std::log(q) + (1 - t) * std::log(1 - q);
+        }
+        for (size_t u = 0; u < 2; ++u) {
+          const double v = z[r * 2 + u], m = mu[row * 2 + u], lv = logvar[row * 2 + u];
+          const double constant = 0.5 * std::log(2 * std::numbers::pi);
+          log_w += (-0.5 * v * v - constant) -
+                   (-0.5 * (v - m) * (v - m) / std::exp(lv) - 0.5 * lv - constant);
+        }
+        sum += std::exp(log_w);
       }
-      for (int u = 0; u < 2; ++u) {
-        const double v = z[r * 2 + u], m = mu[row * 2 + u], lv = logvar[row * 2 + u];
-        const double constant = 0.5 * std::log(2 * std::numbers::pi);
-        log_w += (-0.5 * v * v - constant) -
-                 (-0.5 * (v - m) * (v - m) / std::exp(lv) - 0.5 * lv - constant);
-      }
-      sum += std::exp(log_w);
+      EXPECT_NEAR(bound[row], -std::log(sum / static_cast<double>(samples)), 1e-8);
     }
-    EXPECT_NEAR(bound[row], -std::log(sum / 3), 1e-8);
+    std::ranges::sort(z);
+    EXPECT_TRUE(std::ranges::adjacent_find(z) == z.end()) << samples << ": a draw is repeated";
   }
-  EXPECT_EQ(p.forward.terms[0].name, "iwae");
+}
+
+TEST(Iwae, MetricsKeepTheirNamesWhereTheInputIsCorrupted) {
+  const Experiment e =
+      small_experiment(cat(iwae(3), ", corruption: {masking: 0.5}"), "epochs: 1, batch_size: 8");
+  Training training(e);
+  std::map<std::string, double> found;
+  for (const auto& [name, value] :
+       Evaluator(e, training.store, "train", false).run(e.config.at("evaluate").list()))
+    found[name] = value;
+  EXPECT_EQ(found.at("loss"), found.at("iwae"));
+  EXPECT_NEAR(found.at("nll"), 784 * found.at("bce"), 1e-3 * found.at("nll"));  // of clean input
+  EXPECT_GT(std::abs(found.at("objective.nll") - found.at("nll")), 0.05);       // of what is drawn
 }
 
 TEST(Iwae, RefusesWhatHasNoDensity) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/config/registry.h"
+#include "experiments/evaluator.h"
 #include "kernels/ops.h"
 #include "tests/small_training.h"
 
@@ -210,6 +211,34 @@ TEST(Training, EvaluationCountsEveryRowOnce) {
   const HostTensor sums = store.read("train.sums");
   EXPECT_EQ(sums.as<double>()[0], 32);
   EXPECT_NEAR(sums.as<double>()[1] / 32, whole, 1e-6 * whole);
+}
+
+/// The share of the variance about the mean, not about zero: predicting the mean explains nothing, the input itself all.
+TEST(Training, ExplainedVarianceIsZeroForTheMeanAndOneForTheInput) {
+  const Experiment e =
+      small_experiment("bottleneck: {dense: 784}, likelihood: mse", "epochs: 1, batch_size: 8");
+  Training training(e);
+  const auto explained = [&](float diagonal, const std::vector<float>& bias) {
+    for (const std::string& name : training.store.names(Role::parameter)) {
+      HostTensor value(training.store.variable(name).type);
+      const auto v = value.as<float>();
+      if (value.type.rank() == 2)
+        for (size_t i = 0; i < v.size(); i += 785) v[i] = diagonal;
+      else if (name.starts_with("decoder"))
+        std::ranges::copy(bias, v.begin());
+      training.store.write(name, value);
+    }
+    const Metrics metrics =
+        Evaluator(e, training.store, "train", false).run(e.config.at("evaluate").list());
+    return std::ranges::find(metrics, "explained_variance", &Metrics::value_type::first)->second;
+  };
+  std::vector<float> mean(784);
+  const HostTensor rows = training.store.read("data.train.0");
+  for (size_t i = 0; i < rows.as<uint8_t>().size(); ++i)
+    mean[i % 784] += static_cast<float>(rows.as<uint8_t>()[i]) / (255.0f * 32);
+  EXPECT_NEAR(explained(0, mean), 0, 1e-5);
+  EXPECT_LT(explained(0, std::vector<float>(784)), -0.1);  // predicting zero is worse than the mean
+  EXPECT_NEAR(explained(1, std::vector<float>(784)), 1, 1e-6);
 }
 
 TEST(Training, ClipBoundsTheStep) {

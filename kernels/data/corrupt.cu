@@ -63,6 +63,21 @@ struct Corrupt {
   }
 };
 
+/// `body` of what corrupts in that kind.
+template <class Body>
+LATENT_HD void corrupt(Kind kind, const Body& body) {
+  switch (kind) {
+    case Kind::masking:
+      return body(Corrupt<Kind::masking>{});
+    case Kind::gaussian:
+      return body(Corrupt<Kind::gaussian>{});
+    case Kind::salt_and_pepper:
+      return body(Corrupt<Kind::salt_and_pepper>{});
+    case Kind::dropout:
+      return body(Corrupt<Kind::dropout>{});
+  }
+}
+
 /// Four elements in the registers of a thread.
 struct CorruptFour {
   float *x, *w;
@@ -70,25 +85,12 @@ struct CorruptFour {
   uint64_t seed, step, stream, block;
 
   template <class Corrupts>
-  LATENT_HD void of(Corrupts) const {
+  LATENT_HD void operator()(Corrupts) const {
     typename Corrupts::Draw drawn[4];
     Corrupts::draw4(seed, step, stream, block, drawn);
     for (int k = 0; k < 4; ++k) {
       x[k] = Corrupts::value(x[k], drawn[k], now);
       w[k] *= Corrupts::weight(drawn[k], now);
-    }
-  }
-
-  LATENT_HD void run(Kind kind) const {
-    switch (kind) {
-      case Kind::masking:
-        return of(Corrupt<Kind::masking>{});
-      case Kind::gaussian:
-        return of(Corrupt<Kind::gaussian>{});
-      case Kind::salt_and_pepper:
-        return of(Corrupt<Kind::salt_and_pepper>{});
-      case Kind::dropout:
-        return of(Corrupt<Kind::dropout>{});
     }
   }
 };
@@ -103,12 +105,12 @@ struct CorruptRow {
   uint64_t seed, step, stream, first;
 
   template <class Corrupts>
-  LATENT_CPU_BODY void of(Corrupts) const {
-    const Now now = given;  // a copy that no store can alias
+  LATENT_HD void operator()(Corrupts) const {  // as `corrupt` is
+    const Now now = given;                     // a copy that no store can alias
     const uint64_t s = seed, t = step, id = stream;
     alignas(64) typename Corrupts::Draw drawn[kPiece];
     for (int64_t begin = 0; begin < cols; begin += kPiece) {
-      const int64_t n = std::min(kPiece, cols - begin), blocks = (n + 3) / 4;
+      const int64_t n = cols - begin < kPiece ? cols - begin : kPiece, blocks = (n + 3) / 4;
       const uint64_t block = first + static_cast<uint64_t>(begin / 4);
 #pragma omp simd
       for (int64_t q = 0; q < blocks; ++q)
@@ -120,19 +122,6 @@ struct CorruptRow {
       float* w = weights + begin;
 #pragma omp simd
       for (int64_t k = 0; k < n; ++k) w[k] *= Corrupts::weight(drawn[k], now);
-    }
-  }
-
-  LATENT_CPU_BODY void run(Kind kind) const {
-    switch (kind) {
-      case Kind::masking:
-        return of(Corrupt<Kind::masking>{});
-      case Kind::gaussian:
-        return of(Corrupt<Kind::gaussian>{});
-      case Kind::salt_and_pepper:
-        return of(Corrupt<Kind::salt_and_pepper>{});
-      case Kind::dropout:
-        return of(Corrupt<Kind::dropout>{});
     }
   }
 };
@@ -165,14 +154,9 @@ struct CorruptBody {
     const typename GatherBody<S>::Four known = w;
     for (int k = 0; k < count; ++k) {
       const Now now(corruption[k], amounts[k]);
-      CorruptFour{x.v,
-                  w.v,
-                  now,
-                  *g.seed,
-                  step(),
-                  corruption[k].stream,
-                  static_cast<uint64_t>(first_block(i, r) + q)}
-          .run(corruption[k].kind);
+      const auto block = static_cast<uint64_t>(first_block(i, r) + q);
+      corrupt(corruption[k].kind,
+              CorruptFour{x.v, w.v, now, *g.seed, step(), corruption[k].stream, block});
     }
     if (missing)
       for (int k = 0; k < 4; ++k) x.v[k] = math::select(known.v[k] > 0, x.v[k], 0.0f);
@@ -197,15 +181,9 @@ struct CorruptBody {
     if (clean) std::copy_n(x, g.cols, clean + i * g.cols);
     for (int k = 0; k < count; ++k) {
       const Now now(corruption[k], amounts[k]);
-      CorruptRow{x,
-                 w,
-                 g.cols,
-                 now,
-                 *g.seed,
-                 step(),
-                 corruption[k].stream,
-                 static_cast<uint64_t>(first_block(i, r))}
-          .run(corruption[k].kind);
+      const auto first = static_cast<uint64_t>(first_block(i, r));
+      corrupt(corruption[k].kind,
+              CorruptRow{x, w, g.cols, now, *g.seed, step(), corruption[k].stream, first});
     }
     if (!missing || count == 0) return;
     const S* from = g.row(r);

@@ -9,13 +9,6 @@ namespace latent {
 namespace {
 
 template <class T>
-struct ElementAt {
-  const T* h;
-  int64_t cols;
-  LATENT_HD T operator()(int64_t r, int64_t c) const { return h[r * cols + c]; }
-};
-
-template <class T>
 struct MoveMean {
   const T* running;
   const uint64_t* step;
@@ -69,7 +62,7 @@ Kernel RunningMean::prepare(const Signature& s, Device&) const {
       s.in[0].dtype,
       [rows, cols, least = least](const Args& a, auto real) {
         using T = decltype(real);
-        reduce_cols(a.stream, rows, cols, Sum{}, ElementAt<T>{a.input<T>(0), cols},
+        reduce_cols(a.stream, rows, cols, Sum{}, MatrixOf<T>{a.input<T>(0), cols},
                     MoveMean<T>{a.input<T>(1), a.input<uint64_t>(2), a.output<T>(0), a.output<T>(1),
                                 T(least), T(1 / static_cast<double>(rows))},
                     a.workspace);

@@ -1,11 +1,13 @@
 // How the CPU bodies of the skeletons run: tasks are cut by problem size and spread over OpenMP's
-// threads, and the code of a task exists for the baseline and for AVX-512, chosen at run time.
+// threads, and the code of a task exists for the baseline and, but in f64, for AVX-512, chosen at
+// run time.
 #pragma once
 
 #include <cstdint>
 
 #include "core/base/hd.h"
 #include "core/device/cpu_isa.h"
+#include "kernels/skeleton/cpu_only.h"
 
 /// Marks the code of a task: inlined into the function that carries the instruction set.
 #define LATENT_CPU_BODY inline __attribute__((always_inline))
@@ -36,7 +38,8 @@ template <class Body>
 void run_tasks(int64_t tasks, int64_t work, const Body& body) {
   auto* run = run_baseline<Body>;
 #if defined(__x86_64__)
-  if (cpu_isa() == CpuIsa::avx512) run = run_avx512<Body>;
+  if constexpr (!cpu_only_v<Body>)
+    if (cpu_isa() == CpuIsa::avx512) run = run_avx512<Body>;
 #endif
   if (tasks == 1 || work < kParallelWork) {
     for (int64_t i = 0; i < tasks; ++i) run(body, i);

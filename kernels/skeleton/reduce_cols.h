@@ -107,6 +107,15 @@ void reduce_slabs(Stream& stream, int64_t rows, int64_t cols, const F& f, const 
 
 }  // namespace skeleton
 
+/// The elements of x [rows, cols], for reductions of what is stored.
+template <class T>
+struct MatrixOf {
+  const T* x;
+  int64_t cols;
+  LATENT_HD T operator()(int64_t r, int64_t c) const { return x[r * cols + c]; }
+  LATENT_HD T operator()(int64_t i) const { return x[i]; }
+};
+
 /// Launches of reduce_cols on a GPU: 1 up to 1024 rows, 2 beyond.
 inline int reduce_cols_launches(int64_t rows) { return skeleton::column_slabs(rows) == 1 ? 1 : 2; }
 

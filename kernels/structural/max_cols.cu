@@ -9,13 +9,6 @@ namespace latent {
 namespace {
 
 template <class T>
-struct ElementOf {
-  const T* x;
-  int64_t cols;
-  LATENT_HD T operator()(int64_t r, int64_t c) const { return x[r * cols + c]; }
-};
-
-template <class T>
 struct LargerOf {
   const T* running;
   T* out;
@@ -39,7 +32,7 @@ Kernel MaxCols::prepare(const Signature& s, Device&) const {
       s.in[0].dtype,
       [rows, cols](const Args& args, auto real) {
         using T = decltype(real);
-        reduce_cols(args.stream, rows, cols, Max{}, ElementOf<T>{args.input<T>(0), cols},
+        reduce_cols(args.stream, rows, cols, Max{}, MatrixOf<T>{args.input<T>(0), cols},
                     LargerOf<T>{args.input<T>(1), args.output<T>(0)}, args.workspace);
       },
       workspace);

@@ -56,14 +56,6 @@ SumWalk make_sum_walk(Types in, const std::vector<int>& axes) {
 }
 
 template <class T>
-struct MatrixOf {
-  const T* x;
-  int64_t cols;
-  LATENT_HD T operator()(int64_t r, int64_t c) const { return x[r * cols + c]; }
-  LATENT_HD T operator()(int64_t i) const { return x[i]; }
-};
-
-template <class T>
 struct StoreAt {
   T* out;
   LATENT_HD void operator()(int64_t i, T value) const { out[i] = value; }
