@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
-#include "core/data/pca.h"
+#include "experiments/evaluation.h"
 
 namespace latent {
 namespace {
 
 constexpr int64_t kBatch = 1000;              ///< rows a step of evaluation at most
 constexpr std::string_view kKnown = "known";  ///< share of the elements that are no missing cells
+
+bool has_reconstruction(const Value::List& evaluations) {
+  return std::ranges::any_of(evaluations,
+                             [](const Value& v) { return as_choice(v).name == "reconstruction"; });
+}
 
 void zero(Store& store, const std::string& name) {
   store.write(name, HostTensor(store.variable(name).type));
@@ -19,7 +25,10 @@ void zero(Store& store, const std::string& name) {
 
 Evaluator::Evaluator(const Experiment& experiment, Store& store, const std::string& split,
                      bool averaged, const Program::Options& options)
-    : experiment_(experiment), store_(store), split_(split) {
+    : experiment_(experiment),
+      store_(store),
+      split_(split),
+      views_(*experiment.model, store, averaged) {
   const SplitSource source = split_source(experiment, split);
   rows_ = source.rows;
   batch_ = std::min(rows_, kBatch);
@@ -38,8 +47,7 @@ Metrics Evaluator::run(const Value::List& evaluations) {
   peak_.assign(peak.as<float>().begin(), peak.as<float>().end());
   const HostTensor tensor = store_.read(split_ + ".sums");
   const auto sums = tensor.as<double>();
-  const bool reconstruction = std::ranges::any_of(
-      evaluations, [](const Value& v) { return as_choice(v).name == "reconstruction"; });
+  const bool reconstruction = has_reconstruction(evaluations);
   Metrics metrics{{"loss", sums[1] / sums[0]}};
   for (size_t i = 0; i < terms_.size(); ++i)
     if (reports(i, reconstruction))
@@ -47,9 +55,9 @@ Metrics Evaluator::run(const Value::List& evaluations) {
   if (reconstruction) add_reconstruction(metrics);
   for (const Value& value : evaluations) {
     const Choice choice = as_choice(value);
-    if (choice.name != "pca") continue;
-    const Value& rank = choice.option("rank");
-    add_pca(rank.is("code") ? elements(experiment_.model->code_shape()) : rank.as_int(), metrics);
+    if (const EvaluationPart* part = find_evaluation(choice.name))
+      std::ranges::copy(part->run({choice, experiment_, split_, views_}),
+                        std::back_inserter(metrics));
   }
   return metrics;
 }
@@ -68,11 +76,15 @@ bool Evaluator::reports(size_t term, bool reconstruction) const {
          terms_[term] == "nll";
 }
 
-std::vector<std::string> Evaluator::names(bool reconstruction) const {
+std::vector<std::string> Evaluator::names(const Value::List& evaluations) const {
+  const bool reconstruction = has_reconstruction(evaluations);
   std::vector<std::string> all{"loss"};
   for (size_t i = 0; i < terms_.size(); ++i)
     if (reports(i, reconstruction)) all.push_back(terms_[i]);
   if (reconstruction) all.insert(all.end(), {"explained_variance", "dead"});
+  for (const Value& value : evaluations)
+    if (const EvaluationPart* part = find_evaluation(as_choice(value).name))
+      all.insert(all.end(), part->names.begin(), part->names.end());
   return all;
 }
 
@@ -85,15 +97,6 @@ void Evaluator::add_reconstruction(Metrics& metrics) const {
                                    static_cast<double>(peak_.size()));
   if (experiment_.model->likelihood().probability())
     metrics.emplace_back("floor.bce", statistics.entropy);
-}
-
-/// A code wider than the data is compared with all components.
-void Evaluator::add_pca(int64_t rank, Metrics& metrics) const {
-  const PcaErrors errors =
-      pca_errors(experiment_.data, split_, std::min(rank, elements(experiment_.data.shape)));
-  metrics.emplace_back("pca.mse", errors.mse);
-  metrics.emplace_back("pca.sse", errors.sse);
-  metrics.emplace_back("pca.explained_variance", errors.explained_variance);
 }
 
 }  // namespace latent

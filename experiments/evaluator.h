@@ -9,6 +9,7 @@
 #include "core/plan/program.h"
 #include "core/report/metrics.h"
 #include "experiments/experiment.h"
+#include "experiments/views.h"
 
 namespace latent {
 
@@ -19,11 +20,11 @@ class Evaluator {
             const Program::Options& options = Program::Options());
 
   /// loss and its terms, then what `evaluations` (choices of the family) give: the metrics of reconstruction with the
-  /// entropy floor, the errors of PCA. Throws std::runtime_error when the loss is not finite.
+  /// entropy floor first. Throws std::runtime_error when the loss is not finite.
   Metrics run(const Value::List& evaluations);
 
-  /// What `run` gives by name, with or without `reconstruction`; trivial rows left out.
-  std::vector<std::string> names(bool reconstruction) const;
+  /// What `run` gives by name; trivial rows left out.
+  std::vector<std::string> names(const Value::List& evaluations) const;
 
   /// Per unit of the code, the largest |activation| of the last run; a unit with 0 is dead.
   const std::vector<float>& peak() const { return peak_; }
@@ -32,7 +33,6 @@ class Evaluator {
   bool reports(size_t term, bool reconstruction) const;
   double share(const std::string& term, std::span<const double> sums) const;
   void add_reconstruction(Metrics& metrics) const;
-  void add_pca(int64_t rank, Metrics& metrics) const;
 
   const Experiment& experiment_;
   Store& store_;
@@ -41,6 +41,7 @@ class Evaluator {
   std::vector<std::string> terms_;
   size_t objective_terms_ = 0;  ///< of terms_, the first ones
   std::unique_ptr<Program> program_;
+  Views views_;
   std::vector<float> peak_;
 };
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/config/schedules.h"
-#include "core/data/pca.h"
+#include "experiments/evaluation.h"
 
 namespace latent {
 namespace {
@@ -19,7 +19,9 @@ void check_data(const Experiment& e) {
   const ValueRange range = e.data.targets ? e.data.targets->range : e.data.range;
   e.model->likelihood().check_range(range.lo, range.hi);
   for (const Value& evaluation : e.config.at("evaluate").list())
-    if (as_choice(evaluation).name == "pca") require_pca(e.data);
+    if (const Choice choice = as_choice(evaluation);
+        const EvaluationPart* part = find_evaluation(choice.name))
+      part->check(choice, e);
 }
 
 /// Writes rows into the blocks `prefix`0, `prefix`1, ...

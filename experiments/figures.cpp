@@ -6,6 +6,7 @@
 #include "core/config/resolve.h"
 #include "core/data/moments.h"
 #include "core/data/pca.h"
+#include "experiments/evaluation.h"
 #include "models/penalty.h"
 
 namespace latent {
@@ -184,7 +185,9 @@ class Drawer {
       throw UserError(
           "figures: denoised: the model has no corruption, and the data no targets of the rows' "
           "shape");
-    const HostTensor clean = targets(count), noisy = corrupted(head(rows_, count));
+    const HostTensor clean = targets(count),
+                     noisy = corrupted(e_, e_.config.at("model").at("corruption"),
+                                       head(rows_, count), runner_.views().device());
     const HostTensor denoised = runner_.run(View::autoencoder, noisy);
     const ExampleSet sets[] = {
         {"noisy", as_rows(noisy)}, {"denoised", as_rows(denoised)}, {"clean", as_rows(clean)}};
@@ -204,20 +207,6 @@ class Drawer {
     std::ranges::transform(values, t.as<float>().begin(),
                            [](float v) { return std::isnan(v) ? 0 : v; });
     return t;
-  }
-
-  /// As the validation and test objectives corrupt them.
-  HostTensor corrupted(HostTensor rows) {
-    if (!has_corruption(e_.config.at("model").at("corruption"))) return rows;
-    Store& store = runner_.store();
-    Program program(corruption_graph(*e_.model, split_source(e_, "test"), rows.type.shape[0]),
-                    store);
-    HostTensor seed(Type{DType::u64, {1}});
-    seed.as<uint64_t>()[0] = e_.seed;
-    store.write(names::kSeed, seed);
-    store.write("corruption.input", rows);
-    program.run();
-    return program.output("result");
   }
 
   void draw_code_images(const Value& shape) {

@@ -32,13 +32,6 @@ const RegisterChoice reconstruction{
      {},
      {},
      ""}};
-const RegisterChoice pca{Family::evaluation,
-                         {"pca",
-                          "the exact linear optimum: pca.mse pca.sse pca.explained_variance",
-                          {option("rank", words({"code"}) | integer("[1, inf)"), "code",
-                                  "code: the code's number of units")},
-                          {},
-                          ""}};
 
 /// Progress on the terminal.
 class Display final : public Watcher {

@@ -1,14 +1,11 @@
 #include "experiments/runner.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/data/rows_file.h"
 
 namespace latent {
 namespace {
-
-constexpr int64_t kBatch = 256;
 
 /// f(value, shift, scale) of every element; shift and scale have one value, or one for each element of a row.
 template <class F>
@@ -28,9 +25,9 @@ Runner::Runner(const std::filesystem::path& weights, std::shared_ptr<Device> dev
     : saved_(read_saved_model(weights)),
       model_(std::make_unique<Model>(saved_.model, saved_.row, saved_.seed, saved_.target)),
       store_(std::move(device)),
-      file_(weights) {
-  store_.declare(view_graph(*model_, View::autoencoder, kBatch));
-  load_weights(file_, store_, *model_);
+      views_(*model_, store_) {
+  store_.declare(view_graph(*model_, View::autoencoder, Views::kBatch));
+  load_weights(weights, store_, *model_);
 }
 
 HostTensor Runner::scaled(const HostTensor& rows) const {
@@ -51,34 +48,6 @@ HostTensor Runner::scaled(const HostTensor& rows) const {
 HostTensor Runner::in_units(const HostTensor& rows) const {
   return map_scaled(rows, saved_.target_shift, saved_.target_scale,
                     [](float v, float shift, float scale) { return v / scale + shift; });
-}
-
-HostTensor Runner::run(View view, const HostTensor& rows) {
-  const Shape& in = view == View::decoder ? model_->code_shape() : saved_.row;
-  const int64_t n = rows.type.shape[0];
-  if (rows.type.elements() != n * elements(in))
-    throw UserError(cat("the rows are ", to_string(rows.type), ", the ",
-                        view == View::decoder ? "decoder" : "model", " takes rows of ",
-                        to_string(in)));
-  auto& program = programs_[static_cast<int>(view)];
-  if (!program) program = std::make_unique<Program>(view_graph(*model_, view, kBatch), store_);
-  Shape shape = view == View::encoder ? model_->code_shape() : saved_.target;
-  shape.insert(shape.begin(), n);
-  HostTensor result(Type{DType::f32, shape});
-  const std::string input = view_input(view);
-  HostTensor batch(store_.variable(input).type);
-  const size_t in_bytes = elements(in) * sizeof(float);
-  const size_t out_bytes = result.bytes.size() / static_cast<size_t>(n);
-  for (int64_t first = 0; first < n; first += kBatch) {
-    const size_t count = static_cast<size_t>(std::min(kBatch, n - first));
-    std::ranges::fill(batch.bytes, std::byte{0});
-    std::copy_n(rows.bytes.data() + first * in_bytes, count * in_bytes, batch.bytes.data());
-    store_.write(input, batch);
-    program->run();
-    const HostTensor out = program->output("result");
-    std::copy_n(out.bytes.data(), count * out_bytes, result.bytes.data() + first * out_bytes);
-  }
-  return result;
 }
 
 }  // namespace latent

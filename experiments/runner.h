@@ -1,12 +1,12 @@
-// A trained model at work: rows in, codes or reconstructions out, in batches on the device.
+// A trained model from a file at work: rows in, codes or reconstructions out.
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <vector>
 
-#include "core/plan/program.h"
 #include "experiments/checkpoint.h"
+#include "experiments/views.h"
 
 namespace latent {
 
@@ -25,18 +25,18 @@ class Runner {
   HostTensor in_units(const HostTensor& scaled) const;
 
   /// Scaled rows -> codes [rows, code...]; codes -> means; scaled rows -> means. Throws UserError on another width.
-  HostTensor run(View view, const HostTensor& rows);
+  HostTensor run(View view, const HostTensor& rows) { return views_.run(view, rows); }
 
   /// A parameter's values.
   HostTensor parameter(const std::string& name) const { return store_.read(name); }
   Store& store() { return store_; }
+  Views& views() { return views_; }
 
  private:
   SavedModel saved_;
   std::unique_ptr<Model> model_;
   Store store_;
-  std::filesystem::path file_;
-  std::unique_ptr<Program> programs_[3];
+  Views views_;
 };
 
 }  // namespace latent

@@ -53,7 +53,7 @@ void Trainer::check_stop() const {
   std::vector<std::string> names{"train.loss"};
   for (const std::string& term : terms_) names.push_back("train." + term);
   if (validation_)
-    for (const std::string& name : validation_->names(watches_reconstruction()))
+    for (const std::string& name : validation_->names(watched_evaluations()))
       names.push_back("validation." + name);
   std::erase_if(names, [](const std::string& name) {
     const Metric* known = find_metric(name);
@@ -231,12 +231,12 @@ bool Trainer::out_of_patience() const {
   return !stop.is("none") && state_.since_best >= stop.at("patience").as_int();
 }
 
-/// Whether reconstruction is computed on validation rows at all.
-bool Trainer::watches_reconstruction() const {
-  return std::ranges::any_of(experiment_.config.at("evaluate").list(), [](const Value& v) {
-    const Choice choice = as_choice(v);
-    return choice.name == "reconstruction" && !choice.option("every").is("none");
-  });
+/// The evaluations that are computed on validation rows at all.
+Value::List Trainer::watched_evaluations() const {
+  Value::List watched;
+  for (const Value& element : experiment_.config.at("evaluate").list())
+    if (!as_choice(element).option("every").is("none")) watched.push_back(element);
+  return watched;
 }
 
 /// The evaluations that the validation rows are due for: their `every` has passed since the last validation.

@@ -63,7 +63,7 @@ class Trainer {
   std::string what_stays() const;
   void validate();
   bool out_of_patience() const;
-  bool watches_reconstruction() const;
+  Value::List watched_evaluations() const;
   Value::List due_evaluations(int64_t last_step) const;
   void keep_best(const MetricsLine& line);
   void save();

@@ -102,15 +102,14 @@ Batch gather_batch(Build& build, const Model& model, const SplitSource& source, 
   return b;
 }
 
-Graph corruption_graph(const Model& model, const SplitSource& source, int64_t rows) {
+Graph corruption_graph(const Value& corruption, const SplitSource& source, const Shape& shape) {
   Graph graph;
   const Build build{.graph = graph, .taps = {}};
   const Type counter{DType::u64, {1}}, one{DType::f32, {1}};
-  Shape shape{rows};
-  shape.insert(shape.end(), model.row_shape().begin(), model.row_shape().end());
+  const int64_t rows = shape.at(0);
   const CorruptedGather op{
       .gather = {.batch = rows, .rows = rows, .rows_per_block = rows, .sequential = true},
-      .corruptions = make_corruptions(model.config().at("corruption"), build, source.lo, source.hi),
+      .corruptions = make_corruptions(corruption, build, source.lo, source.hi),
       .fixed = true};
   graph.output("result", apply(op, {constant(graph, names::kSeed, counter),
                                     constant(graph, "corruption.step", counter),

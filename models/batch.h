@@ -56,8 +56,8 @@ struct Batch {
 Batch gather_batch(Build& build, const Model& model, const SplitSource& source, Gather rows,
                    const TrainingLength* length = nullptr);
 
-/// Scaled rows in the variable "corruption.input" [rows, row...], corrupted as an evaluation corrupts the first rows of
-/// `source`, as output "result".
-Graph corruption_graph(const Model& model, const SplitSource& source, int64_t rows);
+/// Scaled rows in the variable "corruption.input" [rows, row...], `shape`, corrupted as an evaluation corrupts the first
+/// rows of a split with the value range of `source`, as output "result". `corruption` as under `model`.
+Graph corruption_graph(const Value& corruption, const SplitSource& source, const Shape& shape);
 
 }  // namespace latent

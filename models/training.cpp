@@ -234,9 +234,9 @@ Graph evaluation_graph(const Model& model, const SplitSource& source, int64_t ba
 
 std::string view_input(View view) { return view == View::decoder ? "code" : "input"; }
 
-Graph view_graph(const Model& model, View view, int64_t batch) {
+Graph view_graph(const Model& model, View view, int64_t batch, bool averaged_weights) {
   Graph graph;
-  Build build{.graph = graph, .taps = {}};
+  Build build{.graph = graph, .averaged = averaged_weights, .taps = {}};
   Shape shape{batch};
   const Shape& row = view == View::decoder ? model.code_shape() : model.row_shape();
   shape.insert(shape.end(), row.begin(), row.end());
@@ -244,6 +244,36 @@ Graph view_graph(const Model& model, View view, int64_t batch) {
   if (view != View::decoder) v = model.encode(build, v).mean;
   if (view != View::encoder) v = model.likelihood().mean(model.decode(build, v));
   graph.output("result", v);
+  return graph;
+}
+
+Graph score_graph(const Model& model, const std::string& score, int64_t batch,
+                  bool averaged_weights) {
+  if (model.target_shape() != model.row_shape())
+    throw UserError(cat(score, ": is of the rows themselves, and data.target asks for others"));
+  const Likelihood& likelihood = model.likelihood();
+  if ((score == "nll" || score == "elbo") && likelihood.term() != "nll")
+    throw UserError(cat(score, ": needs a likelihood in nats: bernoulli, gaussian, ..."));
+  Graph graph;
+  Build build{.graph = graph, .averaged = averaged_weights, .taps = {}};
+  Shape shape{batch};
+  shape.insert(shape.end(), model.row_shape().begin(), model.row_shape().end());
+  const Var x = constant(graph, view_input(View::autoencoder), {DType::f32, shape});
+  const Type counter{DType::u64, {1}};
+  if (score == "elbo") {
+    build.seed = constant(graph, names::kSeed, counter);
+    build.step = constant(graph, kScoreStep, counter);
+    const Code code = model.encode(build, x);
+    if (!code.kl) throw UserError("elbo: needs a code that is drawn: bottleneck gaussian");
+    const Var nll = likelihood.rows(build, model.decode(build, code.value), x, {});
+    graph.output("result", code.over_samples(nll) + code.kl);
+    return graph;
+  }
+  const Plain p = plain(model, build, x);
+  const double size = static_cast<double>(elements(model.row_shape()));
+  graph.output("result", score == "nll"   ? likelihood.rows(build, p.output, x, {})
+                         : score == "mse" ? sum_rows(square(p.mean - x)) * (1 / size)
+                                          : mean_absolute_error(p.mean, x, {}));
   return graph;
 }
 

@@ -40,6 +40,15 @@ std::string view_input(View view);
 
 /// Rows in the variable view_input [batch, ...] (scaled data, or codes for the decoder), the result as output "result":
 /// reconstruction or codes.
-Graph view_graph(const Model& model, View view, int64_t batch);
+Graph view_graph(const Model& model, View view, int64_t batch, bool averaged_weights = false);
+
+/// The counter that the draws of a score depend on, beside the seed.
+inline constexpr const char* kScoreStep = "score.step";
+
+/// One number for each of the scaled rows in view_input(View::autoencoder) [batch, row...], larger for a row that is
+/// explained worse, as output "result" [batch]: nll, mse or mae of the reconstruction, or `elbo`, the negative evidence
+/// lower bound with drawn codes; nats, but for mse and mae. Throws UserError where the model has no such score.
+Graph score_graph(const Model& model, const std::string& score, int64_t batch,
+                  bool averaged_weights = false);
 
 }  // namespace latent

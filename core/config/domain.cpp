@@ -11,8 +11,8 @@ namespace latent {
 
 std::string_view name_of(Family family) {
   constexpr std::string_view kNames[kFamilies] = {
-      "layer",    "corruption", "bottleneck", "decoder",    "likelihood",  "penalty", "optimizer",
-      "schedule", "evaluation", "figure",     "activation", "initialiser", "source"};
+      "layer",    "corruption", "bottleneck", "decoder", "likelihood", "penalty",     "optimizer",
+      "schedule", "evaluation", "threshold",  "figure",  "activation", "initialiser", "source"};
   return kNames[static_cast<int>(family)];
 }
 

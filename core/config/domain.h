@@ -26,6 +26,7 @@ enum class Family {
   optimizer,
   schedule,
   evaluation,
+  threshold,
   figure,
   activation,
   initialiser,

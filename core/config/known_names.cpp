@@ -17,7 +17,7 @@ const KnownNames formula{Family::penalty, "a later version", {"formula"}};
 const KnownNames evaluations{
     Family::evaluation,
     "tables and the papers' experiments",
-    {"anomaly", "denoising", "likelihood", "generation", "jacobian", "rating", "ranking", "probe"}};
+    {"likelihood", "generation", "jacobian", "rating", "ranking", "probe"}};
 const KnownNames figures{
     Family::figure,
     "the parts that they show",
