@@ -83,9 +83,9 @@ void walk(Graph& graph, int top, const std::vector<bool>& active, const std::vec
     std::vector<bool> needs;
     for (const Var& in : node.inputs) needs.push_back(active[in.node]);
     if (std::ranges::none_of(needs, std::identity())) continue;
-    Graph::Scope scope(graph, node.label.starts_with("gradient") || node.label.empty()
-                                  ? "gradient"
-                                  : "gradient " + node.label);
+    Graph::Scope scope(graph, node.label.empty()                   ? "gradient"
+                              : node.label.starts_with("gradient") ? node.label
+                                                                   : "gradient " + node.label);
     const std::vector<Var> result = vjp(node, {node.inputs, out, g, needs, batch_axes});
     for (size_t i = 0; i < node.inputs.size() && i < result.size(); ++i)
       if (needs[i] && result[i]) cotangents.add(node.inputs[i], result[i]);
