@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
+#include "core/device/library_time.h"
 #include "core/device/sanitizer.h"
 #include "kernels/ops.h"
 #include "kernels/structural/structural.h"
@@ -392,6 +395,50 @@ TEST(Plan, TrainingCopiesNothing) {
       EXPECT_TRUE(!packs || step.cost.launches == 0) << model;
     }
   }
+}
+
+TEST(Profile, IsAStepWithTheTimeOfEveryNode) {
+  for (const auto& [model, train] : kTrainings) {
+    const Experiment e = small_experiment(model, train);
+    Training timed(e), plain(e);
+    timed.program.run();
+    const std::vector<NodeTime> times = timed.program.profile();
+    plain.program.run(2);
+    EXPECT_EQ(timed.values(), plain.values()) << model;
+    std::vector<int> want, got;
+    for (const Step& step : timed.program.plan().steps)
+      if (step.kernel.run) want.push_back(step.node);
+    for (const NodeTime& t : times) {
+      got.push_back(t.node);
+      const std::string op = timed.program.graph().nodes()[t.node].op.name();
+      EXPECT_GT(t.seconds, 0) << op;
+      EXPECT_LE(t.library, t.seconds) << op;
+#if defined(LATENT_ONEDNN)
+      EXPECT_EQ(t.library > 0, op.starts_with("linear") || op.starts_with("matmul")) << op;
+#else
+      EXPECT_EQ(t.library, 0) << op;
+#endif
+    }
+    EXPECT_EQ(got, want) << model;
+  }
+}
+
+TEST(Profile, ATeamInALibraryCountsOnce) {
+  const auto device = open_device("cpu");
+  LibraryTime& library = device->slot<LibraryTime>();
+  const auto call = [&] {
+    const LibraryCall counted(library);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  call();  // before anybody asks
+  library.start();
+  const auto begin = std::chrono::steady_clock::now();
+#pragma omp parallel num_threads(2)
+  call();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  const double seconds = library.stop();
+  EXPECT_GE(seconds, 0.005);
+  EXPECT_LE(seconds, wall.count());
 }
 
 /// Copies its input and shows where it lay.

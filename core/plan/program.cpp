@@ -1,9 +1,11 @@
 #include "core/plan/program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <deque>
 
+#include "core/device/library_time.h"
 #include "core/graph/passes.h"
 
 namespace latent {
@@ -14,6 +16,20 @@ bool checks_memory(const Device& device) { return device.name() == "simt"; }
 template <class T>
 bool all_finite(const HostTensor& t) {
   return std::ranges::all_of(t.as<T>(), [](T v) { return std::isfinite(v); });
+}
+
+/// Runs `work`; where `times` are wanted, waits for it and adds its own.
+template <class Work>
+void run_node(Device& device, int node, std::vector<NodeTime>* times, const Work& work) {
+  if (!times) return work();
+  LibraryTime& library = device.slot<LibraryTime>();
+  device.synchronize();
+  library.start();
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  device.synchronize();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  times->push_back({node, taken.count(), library.stop()});
 }
 
 }  // namespace
@@ -97,21 +113,27 @@ void Program::set_alive(const std::vector<int>& blocks, bool alive) const {
   }
 }
 
-void Program::run_step() {
+void Program::run_step(std::vector<NodeTime>* times) {
   Stream& stream = device_.stream();
   const int64_t before = stream.launches;
   for (size_t at = 0; at < plan_.steps.size(); ++at) {
     const Step& step = plan_.steps[at];
     const Bound& bound = bound_[at];
     set_alive(bound.born, true);
-    if (step.kernel.run) step.kernel.run({bound.in, bound.out, bound.workspace, stream});
+    if (step.kernel.run)
+      run_node(device_, step.node, times, [&] {
+        step.kernel.run({bound.in, bound.out, bound.workspace, stream});
+      });
     if (options_.check) look_for_non_finite(step);
     set_alive(bound.dead, false);
   }
-  for (const Copy& copy : plan_.copies) {
-    device_.copy(stream, address(copy.to), address(copy.from), copy.bytes);
-    if (stream.gpu) ++stream.launches;
-  }
+  const auto copy_all = [&] {
+    for (const Copy& copy : plan_.copies) {
+      device_.copy(stream, address(copy.to), address(copy.from), copy.bytes);
+      if (stream.gpu) ++stream.launches;
+    }
+  };
+  if (!plan_.copies.empty()) run_node(device_, -1, times, copy_all);
   launches_ = stream.launches - before;
 }
 
@@ -153,6 +175,13 @@ void Program::run(int64_t steps) {
     replay_->launch(*graph, device_, stream);
     steps_ += n, steps -= n;
   }
+}
+
+std::vector<NodeTime> Program::profile() {
+  std::vector<NodeTime> times;
+  run_step(&times);
+  ++steps_;
+  return times;
 }
 
 HostTensor Program::output(const std::string& name) const {

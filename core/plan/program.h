@@ -20,6 +20,13 @@ class NonFiniteError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// How long a node of a step took.
+struct NodeTime {
+  int node = -1;       ///< of the program's graph; -1: the copies behind the last node
+  double seconds = 0;  ///< in all
+  double library = 0;  ///< of these, in library calls: see core/device/library_time.h
+};
+
 class Program {
  public:
   struct Options {
@@ -40,6 +47,11 @@ class Program {
   /// run.
   void run(int64_t steps = 1);
 
+  /// Runs one more step, node by node, and takes the time of every node that has work, in the
+  /// order of the plan. On a GPU the host waits for each node and each library call, so that a
+  /// short one takes as long as its launch.
+  std::vector<NodeTime> profile();
+
   /// A named output of the last step.
   HostTensor output(const std::string& name) const;
 
@@ -59,7 +71,7 @@ class Program {
 
   std::byte* address(const Location& l) const;
   void bind();
-  void run_step();
+  void run_step(std::vector<NodeTime>* times = nullptr);
   void look_for_non_finite(const Step& step) const;
   void set_alive(const std::vector<int>& blocks, bool alive) const;
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/device/library_time.h"
 #include "kernels/matmul/cublaslt.h"
 #endif
 #endif
@@ -250,8 +251,11 @@ std::unique_ptr<Plan> choose(const ConvProblem& p, ConvPass pass, bool tf32, con
 
 class CudnnConv final : public LibraryConv {
  public:
-  CudnnConv(cudnnHandle_t handle, ConvPass pass, std::unique_ptr<Plan> plan)
-      : handle_(handle), pass_(pass), plan_(std::move(plan)) {}
+  CudnnConv(Device& device, ConvPass pass, std::unique_ptr<Plan> plan)
+      : handle_(device.slot<Cudnn>().handle),
+        time_(device.slot<LibraryTime>()),
+        pass_(pass),
+        plan_(std::move(plan)) {}
 
   size_t workspace() const override { return static_cast<size_t>(plan_->workspace); }
 
@@ -268,6 +272,7 @@ class CudnnConv final : public LibraryConv {
         .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
     const Described operands = std::move(pack).finalized();
     check(cudnnSetStream(handle_, static_cast<cudaStream_t>(stream.native)), "cudnnSetStream");
+    const LibraryCall call(time_);
     check(cudnnBackendExecute(handle_, plan_->descriptor.get(), operands.get()),
           "cudnnBackendExecute");
     ++stream.launches;
@@ -275,6 +280,7 @@ class CudnnConv final : public LibraryConv {
 
  private:
   cudnnHandle_t handle_;
+  LibraryTime& time_;
   ConvPass pass_;
   std::unique_ptr<Plan> plan_;
 };
@@ -284,12 +290,11 @@ class CudnnConv final : public LibraryConv {
 std::shared_ptr<const LibraryConv> cudnn_conv(const ConvProblem& problem, ConvPass pass,
                                               Device& device) {
   if (problem.count != 1 || problem.rows * problem.weights() == 0) return nullptr;
-  const cudnnHandle_t handle = device.slot<Cudnn>().handle;
   Described gpu(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  gpu.set(CUDNN_ATTR_DEVICEPROP_HANDLE, CUDNN_TYPE_HANDLE, handle);
+  gpu.set(CUDNN_ATTR_DEVICEPROP_HANDLE, CUDNN_TYPE_HANDLE, device.slot<Cudnn>().handle);
   auto plan =
       choose(problem, pass, device.slot<MatmulPrecision>().tf32, std::move(gpu).finalized());
-  return plan ? std::make_shared<CudnnConv>(handle, pass, std::move(plan)) : nullptr;
+  return plan ? std::make_shared<CudnnConv>(device, pass, std::move(plan)) : nullptr;
 }
 
 bool cudnn_plans(const ConvProblem& problem, ConvPass pass, bool tf32, const std::string& json) {

@@ -108,7 +108,6 @@ class OneDnnConv final : public ConvBlock<float> {
     reorder_weight(team_[0], from, to);
   }
 
-  // The C interface: the C++ one builds a map and a vector at each call.
   void run(int thread, const ConvOperands<float>& o, void* scratch) const override {
     const Operands& own = team_[thread];
     char* const free = static_cast<char*>(scratch);
@@ -117,8 +116,7 @@ class OneDnnConv final : public ConvBlock<float> {
     for (int i = 0; i < kOperands; ++i)
       if (own.memory[i])
         check(dnnl_memory_set_data_handle(own.memory[i].get(), data[i]), "convolution");
-    check(dnnl_primitive_execute(conv_.get(), library_.stream.get(), own.count, own.args),
-          "convolution");
+    library_.execute(conv_, {own.args, own.count}, "convolution");
     if (made_in_scratch()) reorder_weight(own, weight, o.weight);
   }
 
@@ -127,7 +125,7 @@ class OneDnnConv final : public ConvBlock<float> {
   struct Operands {
     dnnl::memory memory[kOperands], from, to;
     dnnl_exec_arg_t args[kOperands];
-    int count = 0;
+    size_t count = 0;
   };
 
   bool made_in_scratch() const { return pass_ == ConvPass::weight && reorder_; }
@@ -186,7 +184,7 @@ class OneDnnConv final : public ConvBlock<float> {
     check(dnnl_memory_set_data_handle(own.from.get(), const_cast<float*>(from)), "reorder");
     check(dnnl_memory_set_data_handle(own.to.get(), to), "reorder");
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, own.from.get()}, {DNNL_ARG_TO, own.to.get()}};
-    check(dnnl_primitive_execute(reorder_.get(), library_.stream.get(), 2, args), "reorder");
+    library_.execute(reorder_, args, "reorder");
   }
 
   ConvProblem problem_;

@@ -4,6 +4,8 @@
 #include <cublasLt.h>
 
 #include <type_traits>
+
+#include "core/device/library_time.h"
 #endif
 
 namespace latent {
@@ -113,6 +115,7 @@ class CublasLtProduct final : public LibraryProduct {
  public:
   CublasLtProduct(const Gemm& g, LibraryEpilogue epilogue, Device& device)
       : handle_(device.slot<CublasLt>().handle),
+        time_(device.slot<LibraryTime>()),
         operation_(operation(g, epilogue, device.slot<MatmulPrecision>().tf32)),
         a_(layout(g.trans_a ? g.k : g.m, g.lda(), g, g.batch.stride_a[0])),
         b_(layout(g.trans_b ? g.n : g.k, g.ldb(), g, g.batch.stride_b[0])),
@@ -151,6 +154,7 @@ class CublasLtProduct final : public LibraryProduct {
            void* workspace) const override {
     if (has_vector_) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
     const float one = 1, zero = 0;
+    const LibraryCall call(time_);
     check(cublasLtMatmul(handle_, operation_.get(), &one, b, b_.get(), a, a_.get(), &zero, c,
                          c_.get(), c, c_.get(), &algorithm_, workspace, workspace_,
                          static_cast<cudaStream_t>(stream.native)),
@@ -160,6 +164,7 @@ class CublasLtProduct final : public LibraryProduct {
 
  private:
   cublasLtHandle_t handle_;
+  LibraryTime& time_;
   Operation operation_;
   Layout a_, b_, c_;
   bool has_vector_;

@@ -34,7 +34,7 @@ dnnl::matmul::primitive_desc describe(const BlockShape& s, bool bias, const dnnl
 class OneDnnBlock final : public BlockProduct<float> {
  public:
   OneDnnBlock(const BlockShape& shape, bool bias, int threads, OneDnn& library)
-      : stream_(library.stream) {
+      : library_(library) {
     const OneThread one;
     const auto described = describe(shape, bias, library.engine);
     product_ = dnnl::matmul(described);
@@ -53,7 +53,6 @@ class OneDnnBlock final : public BlockProduct<float> {
 
   size_t scratch() const override { return scratch_; }
 
-  // The C interface: the C++ one builds a map and a vector at each call.
   void run(int thread, const float* a, const float* b, const float* bias, float* c,
            void* scratch) const override {
     const Operands& own = operands_[thread];
@@ -62,7 +61,7 @@ class OneDnnBlock final : public BlockProduct<float> {
       if (own.memory[i])
         check(dnnl_memory_set_data_handle(own.memory[i].get(), const_cast<void*>(data[i])),
               "matmul");
-    check(dnnl_primitive_execute(product_.get(), stream_.get(), own.count, own.args), "matmul");
+    library_.execute(product_, {own.args, own.count}, "matmul");
   }
 
  private:
@@ -72,11 +71,11 @@ class OneDnnBlock final : public BlockProduct<float> {
   struct Operands {
     dnnl::memory memory[kOperands];
     dnnl_exec_arg_t args[kOperands];
-    int count = 0;
+    size_t count = 0;
   };
 
+  OneDnn& library_;
   dnnl::matmul product_;
-  dnnl::stream stream_;
   size_t scratch_ = 0;
   std::vector<Operands> operands_;  ///< one a thread
 };
