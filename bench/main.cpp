@@ -6,8 +6,8 @@
 //   build/latent_bench --benchmark_format=json               for machines; or --benchmark_out=FILE beside the table
 //   OMP_NUM_THREADS=1 build/latent_bench                     with one thread
 //
-// A machine that does other work at the time disturbs every figure here; GOMP_SPINCOUNT=1000, which keeps waiting threads
-// from holding a core, helps a little.
+// A machine that does other work at the time disturbs every figure here. OMP_PROC_BIND=true, which keeps threads from
+// sharing a core, and GOMP_SPINCOUNT=1000, which keeps waiting ones from holding theirs, help a little.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
