@@ -168,22 +168,10 @@ double replayed(Program& program, Device& device) {
   return median(seconds_of(device, {}, [&] { program.run(kSteps); })) / kSteps;
 }
 
-/// The share of library calls in a step's time. Steps run node by node, and each node counts as in its quickest run,
-/// which what else the machine does has disturbed least.
+/// The share of library calls in a step's time, of steps that run node by node.
 double library_share(Program& program) {
-  constexpr double kSeconds = 1;
-  constexpr int kLeast = 9;
-  std::vector<NodeTime> best = program.profile();
-  double taken = 0;
-  for (int steps = 1; steps < kLeast || taken < kSeconds; ++steps) {
-    const std::vector<NodeTime> times = program.profile();
-    for (size_t i = 0; i < times.size(); ++i) {
-      taken += times[i].seconds;
-      if (times[i].seconds < best[i].seconds) best[i] = times[i];
-    }
-  }
   double seconds = 0, library = 0;
-  for (const NodeTime& t : best) seconds += t.seconds, library += t.library;
+  for (const NodeTime& t : program.profile(1)) seconds += t.seconds, library += t.library;
   return library / seconds;
 }
 

@@ -61,6 +61,17 @@ void add_plan(CLI::App& app, Arguments& a) {
   plan->callback([&] { std::cout << plan_text(a.files.front().string(), a.overrides(), a.gpu); });
 }
 
+void add_profile(CLI::App& app, Arguments& a) {
+  CLI::App* profile =
+      app.add_subcommand("profile", "the time of every kernel of a training step, on this machine");
+  profile->add_option("FILE", a.files, "an experiment file")->required()->expected(1);
+  profile->add_option("--set", a.set, "override a key")
+      ->type_name("a.b=c")
+      ->allow_extra_args(false);
+  profile->add_option("--device", a.device, "auto, cpu, cuda, cuda:N");
+  profile->callback([&] { std::cout << profile_text(a.files.front().string(), a.overrides()); });
+}
+
 void add_model_command(CLI::App& app, Arguments& a, const std::string& name,
                        const std::string& text, const std::string& rows, bool writes,
                        std::function<void()> callback) {
@@ -89,6 +100,7 @@ int command_line(int argc, char** argv) {
   int code = 0;
   add_run(app, a, code);
   add_plan(app, a);
+  add_profile(app, a);
   const std::string rows =
       "file of rows (.npy .npz .csv .safetensors idx); default: the run's test rows";
   add_model_command(app, a, "evaluate", "the metrics of a trained model", rows, false,

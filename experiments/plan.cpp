@@ -5,9 +5,11 @@
 #include "core/config/experiment.h"
 #include "core/graph/passes.h"
 #include "core/plan/plan.h"
+#include "core/plan/program.h"
 #include "core/report/number.h"
 #include "core/terminal/text_table.h"
 #include "experiments/experiment.h"
+#include "kernels/matmul/cublaslt.h"
 
 namespace latent {
 namespace {
@@ -93,6 +95,32 @@ std::string plan_text(const std::string& file, const std::vector<std::string>& o
                                             std::max(floor, launches))),
           " examples a second\n", total.launches, " launches a step\n");
   return text;
+}
+
+std::string profile_text(const std::string& file, const std::vector<std::string>& overrides) {
+  constexpr double kSeconds = 2;
+  const Experiment e = make_experiment(load_experiment(file, overrides).front().config);
+  Store store(open_device(e.config.at("device").as_string()));
+  store.device().slot<MatmulPrecision>().tf32 = e.config.at("precision").is("tf32");
+  Program program(training_graph(*e.model, split_source(e, "train"), e.training), store);
+  upload_split(e, "train", store);
+  const std::vector<NodeTime> times = program.profile(kSeconds);
+  double total = 0, library = 0;
+  for (const NodeTime& t : times) total += t.seconds, library += t.library;
+  const auto percent = [](double share) { return format_number(100 * share, 3) + " %"; };
+  TextTable table("rrrll");
+  table.row({"time", "share", "library", "where", "kernel: inputs -> outputs"});
+  table.rule();
+  for (const NodeTime& t : times) {
+    const Node* node = t.node < 0 ? nullptr : &program.graph().nodes()[t.node];
+    table.row({microseconds(t.seconds), percent(t.seconds / total), percent(t.library / t.seconds),
+               node ? node->label : "assignment",
+               node ? cat(node->op.name(), ": ", shapes(node->types)) : "copies"});
+  }
+  table.rule();
+  return cat(table.str(), "\nstep      ", microseconds(total), " node by node, ",
+             percent(library / total), " of it in library calls\ndevice    ",
+             store.device().description(), "\n");
 }
 
 }  // namespace latent

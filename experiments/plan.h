@@ -10,4 +10,7 @@ namespace latent {
 std::string plan_text(const std::string& file, const std::vector<std::string>& overrides,
                       const std::string& gpu);
 
+/// `latent profile`: the time of every kernel of a training step on the experiment's device, as text.
+std::string profile_text(const std::string& file, const std::vector<std::string>& overrides);
+
 }  // namespace latent

@@ -133,6 +133,17 @@ TEST_F(ModelCommandTest, PlanListsNineLaunchesAStep) {
   expect_refused(latent({"plan", simple, "--gpu", "K80"}), {"K80", "H200"});
 }
 
+TEST_F(ModelCommandTest, ProfileTellsTheTimeOfEveryKernel) {
+  const std::string simple = std::string(LATENT_SOURCE_DIR) + "/experiments/article/simple.yaml";
+  const Output profile = latent({"profile", std::filesystem::absolute(simple).string(), "--device",
+                                 "cpu", "--set", "data={source: strokes, count: 600}"});
+  ASSERT_EQ(profile.code, 0) << profile.err;
+  for (const char* part :
+       {"gather", "bernoulli_nll", "adam", "decoder.0", "library", "node by node"})
+    EXPECT_NE(profile.out.find(part), std::string::npos) << profile.out << part;
+  EXPECT_FALSE(exists("runs"));
+}
+
 TEST_F(ModelCommandTest, InfoTellsWhatThereIs) {
   const struct {
     std::vector<std::string> arguments;

@@ -177,11 +177,20 @@ void Program::run(int64_t steps) {
   }
 }
 
-std::vector<NodeTime> Program::profile() {
-  std::vector<NodeTime> times;
-  run_step(&times);
-  ++steps_;
-  return times;
+std::vector<NodeTime> Program::profile(double seconds) {
+  constexpr int kLeast = 9;
+  std::vector<NodeTime> quickest;
+  double taken = 0;
+  for (int steps = 0; steps < kLeast || taken < seconds; ++steps, ++steps_) {
+    std::vector<NodeTime> times;
+    run_step(&times);
+    for (size_t i = 0; i < times.size(); ++i) {
+      taken += times[i].seconds;
+      if (steps > 0 && quickest[i].seconds <= times[i].seconds) times[i] = quickest[i];
+    }
+    quickest = std::move(times);
+  }
+  return quickest;
 }
 
 HostTensor Program::output(const std::string& name) const {

@@ -47,10 +47,11 @@ class Program {
   /// run.
   void run(int64_t steps = 1);
 
-  /// Runs one more step, node by node, and takes the time of every node that has work, in the
-  /// order of the plan. On a GPU the host waits for each node and each library call, so that a
-  /// short one takes as long as its launch.
-  std::vector<NodeTime> profile();
+  /// Runs further steps, node by node, for about `seconds` and at least nine, and takes the time of
+  /// every node that has work, in the order of the plan: of its quickest run, which what else the
+  /// machine does has disturbed least. On a GPU the host waits for each node and each library call,
+  /// so that a short one takes as long as its launch.
+  std::vector<NodeTime> profile(double seconds = 0);
 
   /// A named output of the last step.
   HostTensor output(const std::string& name) const;
