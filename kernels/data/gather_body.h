@@ -122,23 +122,24 @@ struct GatherBody {
   }
 };
 
-/// Rows of a task on the CPU.
-inline constexpr int64_t kGatherRows = 8;
+/// Rows of a task on the CPU, and how many are asked for before the first of them is read.
+inline constexpr int64_t kGatherRows = 32, kGatherAhead = 4;
 
-/// Calls row(i, r) for the rows i of a task and their sources r. Rows lie far apart: all of a task
-/// are asked for before the first is read.
+/// Calls row(i, r) for the rows i of a task and their sources r, which lie far apart.
 template <class S, class F>
 LATENT_CPU_BODY void cpu_rows(const GatherBody<S>& g, int64_t task, int64_t batch, const F& row) {
   constexpr int64_t kLine = 64 / sizeof(S);
   const int64_t begin = task * kGatherRows, count = std::min(kGatherRows, batch - begin);
-  int64_t source[kGatherRows];
-  for (int64_t k = 0; k < count; ++k) {
-    source[k] = g.source(begin + k);
-    const S* from = g.row(source[k]);
-    for (int64_t c = 0; c < std::min<int64_t>(g.cols, 64 * kLine); c += kLine)
-      __builtin_prefetch(from + c);
+  int64_t source[kGatherRows + kGatherAhead];
+  for (int64_t k = 0; k < count + kGatherAhead; ++k) {
+    if (k < count) {
+      source[k] = g.source(begin + k);
+      const S* from = g.row(source[k]);
+      for (int64_t c = 0; c < std::min<int64_t>(g.cols, 64 * kLine); c += kLine)
+        __builtin_prefetch(from + c);
+    }
+    if (k >= kGatherAhead) row(begin + k - kGatherAhead, source[k - kGatherAhead]);
   }
-  for (int64_t k = 0; k < count; ++k) row(begin + k, source[k]);
 }
 
 /// What of a gather is known when it is prepared.
