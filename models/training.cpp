@@ -95,13 +95,18 @@ UnitNorm unit_norms(const Model& model, const FlatLayout& layout) {
   return op;
 }
 
-void update_parameters(Build& build, const Model& model, const TrainingOptions& options, Var loss,
-                       Var latch, Var step) {
-  Graph& graph = build.graph;
+/// In the flat order of the parameters.
+std::vector<Var> gradients_of(Build& build, const Model& model, Var loss) {
   const std::vector<Var> parameters = trained(model, build);
   if (parameters.empty())
     throw UserError("model: every layer has `freeze: true`, so there is nothing to train");
-  const std::vector<Var> gradients = gradient(loss, parameters);
+  return gradient(loss, parameters);
+}
+
+void update_parameters(Build& build, const Model& model, const TrainingOptions& options,
+                       const std::vector<Var>& gradients, Var latch, Var step) {
+  Graph& graph = build.graph;
+  const std::vector<Var> parameters = trained(model, build);
   const FlatLayout layout = graph.layout(kParameters);
   const Var p = graph.flat(kParameters);
   Graph::Scope scope(graph, "optimizer");
@@ -195,8 +200,10 @@ Graph training_graph(const Model& model, const SplitSource& source, const Traini
   if (notes) *notes = build.notes;
   const Var loss = objective(f.terms, first_step);
   const Counters c = counters(graph, "", static_cast<int>(f.terms.size()));
+  // Before the counter moves: what was drawn is drawn again for its gradient.
+  const std::vector<Var> gradients = gradients_of(build, model, loss);
   const auto [latch, step] = keep_books(graph, f.terms, c, {});
-  update_parameters(build, model, options, loss, latch, step);
+  update_parameters(build, model, options, gradients, latch, step);
   return graph;
 }
 

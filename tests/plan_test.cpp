@@ -367,6 +367,7 @@ const std::pair<const char*, const char*> kTrainings[] = {
      "activation: tanh}], likelihood: gaussian, penalties: [{weight_decay: 0.1, schedule: {linear: "
      "5}}]",
      "epochs: 1, batch_size: 7, optimizer: adadelta, ema: 0.5"},
+    {"bottleneck: {gaussian: 4}, likelihood: bernoulli", "epochs: 1, batch_size: 8"},
 };
 
 TEST(Plan, ReuseChangesNoBitOfTraining) {
@@ -383,6 +384,32 @@ TEST(Plan, ReuseChangesNoBitOfTraining) {
     EXPECT_LT(plan.arena_bytes, own.program.plan().arena_bytes) << model;
     expect_sound(plan);
   }
+}
+
+/// What depends on no variable stands ready before the first step, and stays as it is.
+TEST(Plan, ConstantsAreComputedOnce) {
+  Graph g;
+  const Var x = variable(g, "x", 3), two = fill(g, {DType::f32, {3}}, 2), four = two * two;
+  g.assign(x, x + four);
+  g.output("constant", reshape(four, {3, 1}));
+  Store store(open_device("cpu"));
+  Program program(g, store);
+  store.write("x", floats({1, 2, 3}));
+  program.run(2);
+  EXPECT_EQ(floats(store.read("x")), (Floats{9, 10, 11}));
+  EXPECT_EQ(floats(program.output("constant")), (Floats{4, 4, 4}));
+  ASSERT_FALSE(program.plan().constants.empty());
+  for (const Step& step : program.plan().steps)
+    for (const Step& constant : program.plan().constants) EXPECT_NE(step.node, constant.node);
+  expect_sound(program.plan());
+}
+
+/// A constant part of a packed buffer is written at every step: the buffer's owner may change it.
+TEST(Plan, PackedConstantsAreNotKept) {
+  const Graph g = packing(
+      [](Graph& graph, std::vector<Var>& parts) { parts[2] = fill(graph, parts[2].type(), 5); });
+  const Ran ran(g, {{"x", {1, 2, 3}}});
+  EXPECT_TRUE(ran.plan().constants.empty());
 }
 
 TEST(Plan, TrainingCopiesNothing) {

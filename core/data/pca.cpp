@@ -40,16 +40,17 @@ Eigen::MatrixXd scatter(const DataSet& data, const Eigen::RowVectorXd& mean) {
 
 }  // namespace
 
-void require_pca(const DataSet& data) {
+void require_whole_rows(const DataSet& data, const std::string& who) {
   if (data.targets)
-    throw UserError("pca: reconstructs the rows, and data.target asks for something else");
+    throw UserError(cat(who, ": reconstructs the rows, and data.target asks for something else"));
   if (!data.masked) return;
   for (const HostTensor* part : {&data.train, &data.validation, &data.test})
-    if (has_nan(*part)) throw UserError("pca: takes whole rows, and data.missing leaves cells out");
+    if (has_nan(*part))
+      throw UserError(cat(who, ": takes whole rows, and data.missing leaves cells out"));
 }
 
 Pca::Pca(const DataSet& data) : width_(elements(data.shape)) {
-  require_pca(data);
+  require_whole_rows(data, "pca");
   const int threads = Eigen::nbThreads();
   Eigen::setNbThreads(1);
   mean_ = moments_of(data.train, data.shift, data.scale).mean;

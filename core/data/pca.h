@@ -37,9 +37,9 @@ class Pca {
   std::vector<double> mean_, variances_, axes_;
 };
 
-/// Throws UserError where PCA says nothing of the data: cells are missing, or the output matches something else than
-/// the rows.
-void require_pca(const DataSet& data);
+/// Throws UserError, `who` in front, for what is computed of whole rows and their reconstructions: where cells are
+/// missing, or the output matches something else than the rows.
+void require_whole_rows(const DataSet& data, const std::string& who);
 
 /// The same for one use.
 PcaErrors pca_errors(const DataSet& data, const std::string& split, int64_t rank);

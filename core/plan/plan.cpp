@@ -22,6 +22,7 @@ class Planner {
     find_live();
     find_uses();
     place_packed();
+    for (int id : constants_) add_constant(id);
     for (int at = 0; at < static_cast<int>(live_.size()); ++at) add_step(at);
     add_outputs();
     add_copies();
@@ -54,8 +55,20 @@ class Planner {
       if (!seen.insert(id).second) continue;
       for (const Var& in : node(id).inputs) todo.push_back(in.node);
     }
+    std::set<int> packed;  // their memory is a part of what changes
     for (int id : seen)
-      if (!node(id).leaf()) live_.push_back(id);
+      if (!node(id).leaf() && !node(id).op.packs(signature(id)).empty())
+        for (const Var& in : node(id).inputs) packed.insert(root(in).first);
+    std::set<int> constant;
+    for (int id : seen) {
+      if (node(id).leaf()) continue;
+      const bool fixed =
+          !packed.contains(id) && std::ranges::all_of(node(id).inputs, [&](const Var& in) {
+            return constant.contains(in.node);
+          });
+      if (fixed) constant.insert(id);
+      (fixed ? constants_ : live_).push_back(id);
+    }
   }
 
   /// The memory that a leaf shares with others: its group's, or its own.
@@ -78,6 +91,9 @@ class Planner {
 
   void find_uses() {
     const int end = static_cast<int>(live_.size());
+    for (int id : constants_)
+      for (int o = 0; o < static_cast<int>(node(id).types.size()); ++o)
+        last_use_.try_emplace(Key{id, o}, 0);
     for (int at = 0; at < end; ++at) {
       for (const Var& in : node(live_[at]).inputs) use(in, at);
       for (int o = 0; o < static_cast<int>(node(live_[at]).types.size()); ++o)
@@ -92,8 +108,7 @@ class Planner {
     for (int id : live_) {
       const std::vector<size_t> offsets = node(id).op.packs(signature(id));
       if (offsets.empty()) continue;
-      const int block = new_block(node(id).types[0].bytes(), 0);
-      plan_.blocks[block].persistent = true;
+      const int block = new_persistent(node(id).types[0].bytes());
       where_[{id, 0}] = {.variable = {}, .group = {}, .block = block, .offset = 0};
       for (size_t i = 0; i < offsets.size(); ++i) {
         const Key r = root(node(id).inputs[i]);
@@ -173,6 +188,32 @@ class Planner {
     return {.variable = {}, .group = {}, .block = new_block(n.types[o].bytes(), at), .offset = 0};
   }
 
+  int new_persistent(size_t bytes) {
+    const int block = new_block(bytes, 0);
+    plan_.blocks[block].persistent = true;
+    return block;
+  }
+
+  void add_constant(int id) {
+    const Node& n = node(id);
+    if (n.op.is_view()) return;
+    Step step;
+    step.node = id;
+    step.signature = signature(id);
+    for (const Var& in : n.inputs) step.in.push_back(where(in));
+    for (int o = 0; o < static_cast<int>(n.types.size()); ++o) {
+      const Location l{.variable = {}, .group = {}, .block = new_persistent(n.types[o].bytes())};
+      where_[{id, o}] = l;
+      step.out.push_back(l);
+    }
+    step.cost = n.op.cost(step.signature);
+    if (options_.prepare) {
+      step.kernel = n.op.prepare(step.signature, device_);
+      if (step.kernel.workspace > 0) step.workspace = new_persistent(step.kernel.workspace);
+    }
+    plan_.constants.push_back(std::move(step));
+  }
+
   void add_step(int at) {
     const Node& n = node(live_[at]);
     if (n.op.is_view()) {
@@ -219,8 +260,7 @@ class Planner {
       const auto changes = [&](const Assignment& a) { return overlap(where(a.leaf), place); };
       if (node(root(v).first).leaf() && std::ranges::any_of(graph_.assignments(), changes)) {
         const size_t bytes = v.type().bytes();
-        const Location kept{.variable = {}, .group = {}, .block = new_block(bytes, 0)};
-        plan_.blocks[kept.block].persistent = true;
+        const Location kept{.variable = {}, .group = {}, .block = new_persistent(bytes)};
         plan_.copies.push_back({place, kept, bytes});
         place = kept;
       }
@@ -297,7 +337,8 @@ class Planner {
   Device& device_;
   PlanOptions options_;
   Plan plan_;
-  std::vector<int> live_;                 ///< ids of op nodes, ascending
+  std::vector<int> constants_;            ///< ids of op nodes that depend on no variable
+  std::vector<int> live_;                 ///< ids of the other op nodes, ascending
   std::map<Key, int> last_use_;           ///< by root
   std::map<std::string, int> last_read_;  ///< by storage of leaves
   std::map<Key, Location> where_;         ///< by root

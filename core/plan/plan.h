@@ -3,7 +3,8 @@
 //
 // Liveness is over the places of live nodes. An output takes its input's memory where the op allows
 // it and nobody reads the input later. The rest is laid out in one arena: largest first, each at
-// the lowest offset free over its whole life.
+// the lowest offset free over its whole life. What depends on no variable is computed once, into
+// memory of its own.
 #pragma once
 
 #include <string>
@@ -45,6 +46,7 @@ struct Copy {
 };
 
 struct Plan {
+  std::vector<Step> constants;  ///< done once, before the first step
   std::vector<Step> steps;
   std::vector<Copy> copies;
   std::vector<ArenaBlock> blocks;

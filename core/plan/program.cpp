@@ -85,14 +85,22 @@ void Program::bind() {
     persistent_.back() = static_cast<std::byte*>(device_.allocate(block.bytes));
     device_.upload(persistent_.back(), zeros.data(), zeros.size());
   }
-  const int last = static_cast<int>(plan_.steps.size()) - 1;
-  for (int at = 0; at <= last; ++at) {
-    const Step& step = plan_.steps[at];
+  const auto bound_of = [&](const Step& step) {
     Bound bound;
     for (const Location& l : step.in) bound.in.push_back(address(l));
     for (const Location& l : step.out) bound.out.push_back(address(l));
     if (step.workspace >= 0)
       bound.workspace = address({.variable = {}, .group = {}, .block = step.workspace});
+    return bound;
+  };
+  for (const Step& step : plan_.constants) {
+    const Bound bound = bound_of(step);
+    if (step.kernel.run) step.kernel.run({bound.in, bound.out, bound.workspace, device_.stream()});
+  }
+  const int last = static_cast<int>(plan_.steps.size()) - 1;
+  for (int at = 0; at <= last; ++at) {
+    const Step& step = plan_.steps[at];
+    Bound bound = bound_of(step);
     for (int b = 0; b < static_cast<int>(plan_.blocks.size()); ++b) {
       if (plan_.blocks[b].persistent) continue;
       if (plan_.blocks[b].first == at) bound.born.push_back(b);

@@ -85,7 +85,7 @@ std::string score_of(const Choice& choice, const Experiment& e) {
 }
 
 void check(const Choice& choice, const Experiment& e) {
-  require_pca(e.data);  // whole rows
+  require_whole_rows(e.data, "anomaly");
   if (e.data.test.type.shape[0] > 0 && e.data.test_labels.empty())
     throw UserError("anomaly: the data have no labels, so that nothing tells what an anomaly is");
   score_graph(*e.model, score_of(choice, e), 1);

@@ -29,7 +29,7 @@ const RegisterEvaluation pca{
      {},
      ""},
     {.names = {},
-     .check = [](const Choice&, const Experiment& e) { require_pca(e.data); },
+     .check = [](const Choice&, const Experiment& e) { require_whole_rows(e.data, "pca"); },
      .run = run}};
 
 }  // namespace
