@@ -12,7 +12,7 @@ namespace latent {
 namespace {
 
 CpuIsa best_isa() {
-#if defined(__x86_64__)
+#if defined(LATENT_CPU_AVX512)
   // The set that kernels/skeleton/cpu.h compiles for.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

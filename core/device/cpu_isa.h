@@ -1,6 +1,12 @@
 // The instruction set that loops of the CPU are run with, found once.
 #pragma once
 
+/// Whether loops are compiled for AVX-512 too. The simt build checks them and is slow anyway: each of its loops is
+/// compiled once.
+#if defined(__x86_64__) && !defined(LATENT_GPU_SIMT)
+#define LATENT_CPU_AVX512
+#endif
+
 namespace latent {
 
 enum class CpuIsa { baseline, avx512 };

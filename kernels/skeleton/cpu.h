@@ -23,7 +23,7 @@ __attribute__((noinline)) void run_baseline(const Body& shared, int64_t task) {
   body(task);
 }
 
-#if defined(__x86_64__)
+#if defined(LATENT_CPU_AVX512)
 template <class Body>
 __attribute__((noinline, target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,"
                                 "prefer-vector-width=512"))) void
@@ -37,7 +37,7 @@ run_avx512(const Body& shared, int64_t task) {
 template <class Body>
 void run_tasks(int64_t tasks, int64_t work, const Body& body) {
   auto* run = run_baseline<Body>;
-#if defined(__x86_64__)
+#if defined(LATENT_CPU_AVX512)
   if constexpr (!cpu_only_v<Body>)
     if (cpu_isa() == CpuIsa::avx512) run = run_avx512<Body>;
 #endif
