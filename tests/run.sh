@@ -18,29 +18,49 @@ skipped=0
 # What GoogleTest counted: count 'PASSED' LOG.
 count() { sed -n "s/^\[  $1 *\] \([0-9]*\) tests*[.,].*/\1/p" "$2" | tail -n 1 | grep . || echo 0; }
 
+# Several processes, each with a share of the tests.
+shards=$(cores)
+[ "$shards" -le 4 ] || shards=4
+
 # run_tests NAME DIRECTORY [ARGUMENT...]: runs the test binary and adds up what it says.
 run_tests() {
-  local name=$1 log=$2/tests.log status=0 begin=$SECONDS p f s
-  local command=("$2/latent_tests" --gtest_color=no "${@:3}")
-  # Runs that share a machine wait passively: spinning threads of two runs take each other's cores.
-  OMP_WAIT_POLICY=passive timeout 1500 "${command[@]}" >"$log" 2>&1 </dev/null || status=$?
-  p=$(count PASSED "$log") f=$(count FAILED "$log") s=$(count SKIPPED "$log")
-  if [ "$status" != 0 ] && [ "$f" = 0 ]; then
-    f=1 # a crash, a sanitizer's stop, or the time limit
-    p=$(grep -c '^\[       OK' "$log" || true)
+  local name=$1 directory=$2 begin=$SECONDS shard p=0 f=0 s=0 pids=()
+  local command=("$directory/latent_tests" --gtest_color=no "${@:3}")
+  rm -f "$directory"/tests.*.log
+  for ((shard = 0; shard < shards; ++shard)); do
+    # Runs that share a machine wait passively: spinning threads of two runs take each other's cores.
+    OMP_WAIT_POLICY=passive GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard \
+      timeout 1500 "${command[@]}" >"$directory/tests.$shard.log" 2>&1 </dev/null &
+    pids+=($!)
+  done
+  for ((shard = 0; shard < shards; ++shard)); do
+    local status=0
+    wait "${pids[shard]}" || status=$?
+    add_up "$name" "$directory/tests.$shard.log" "$status"
+  done
+  if [ "$s" != 0 ]; then
+    say "Skipped in $name:"
+    awk '/: Skipped$/ {getline; print "  " $0}' "$directory"/tests.*.log | sort | uniq -c | sort -rn | head -n 20
+  fi
+  say "$name: $p passed, $f failed, $s skipped in $((SECONDS - begin)) s"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# add_up NAME LOG STATUS: into run_tests' p, f and s; shows what failed.
+add_up() {
+  local name=$1 log=$2 status=$3 more_p more_f
+  more_p=$(count PASSED "$log") more_f=$(count FAILED "$log")
+  if [ "$status" != 0 ] && [ "$more_f" = 0 ]; then
+    more_f=1 # a crash, a sanitizer's stop, or the time limit
+    more_p=$(grep -c '^\[       OK' "$log" || true)
     tail -n 60 "$log"
     say "$name: stopped with status $status"
-  elif [ "$f" != 0 ]; then
+  elif [ "$more_f" != 0 ]; then
     # The output of each failed case, then their names.
     awk '/^\[ RUN/ {text = ""} {text = text $0 "\n"} /^\[  FAILED  \] .*\(/ {printf "%s", text}' "$log" | head -n 300
     sed -n '/^\[  FAILED  \] [0-9]/,$p' "$log"
   fi
-  if [ "$s" != 0 ]; then
-    say "Skipped in $name:"
-    awk '/: Skipped$/ {getline; print "  " $0}' "$log" | sort | uniq -c | sort -rn | head -n 20
-  fi
-  say "$name: $p passed, $f failed, $s skipped in $((SECONDS - begin)) s"
-  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  p=$((p + more_p)) f=$((f + more_f)) s=$((s + $(count SKIPPED "$log")))
 }
 
 step "Packages"
