@@ -46,9 +46,7 @@ HostTensor corrupted(const Experiment& e, const Value& corruption, const HostTen
   if (!has_corruption(corruption)) return rows;
   Store store(std::move(device));
   Program program(corruption_graph(corruption, split_source(e, "train"), rows.type.shape), store);
-  HostTensor seed(Type{DType::u64, {1}});
-  seed.as<uint64_t>()[0] = e.seed;
-  store.write(names::kSeed, seed);
+  store.write(names::kSeed, host_tensor<uint64_t>({1}, std::vector<uint64_t>{e.seed}));
   store.write("corruption.input", rows);
   program.run();
   return program.output("result");

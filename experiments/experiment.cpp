@@ -137,9 +137,7 @@ SplitSource split_source(const Experiment& e, const std::string& split) {
 
 void upload_split(const Experiment& e, const std::string& split, Store& store) {
   const SplitSource source = split_source(e, split);
-  HostTensor seed(Type{DType::u64, {1}});
-  seed.as<uint64_t>()[0] = e.seed;
-  store.write(names::kSeed, seed);
+  store.write(names::kSeed, host_tensor<uint64_t>({1}, std::vector<uint64_t>{e.seed}));
   store.write(names::kShift, e.data.shift);
   store.write(names::kScale, e.data.scale);
   const std::string prefix = cat("data.", split, ".");

@@ -6,9 +6,7 @@ namespace latent {
 namespace {
 
 HostTensor counter(uint64_t value) {
-  HostTensor tensor(Type{DType::u64, {1}});
-  tensor.as<uint64_t>()[0] = value;
-  return tensor;
+  return host_tensor<uint64_t>({1}, std::vector<uint64_t>{value});
 }
 
 Shape rows_of(int64_t n, const Shape& row) {

@@ -18,9 +18,7 @@ namespace latent {
 namespace {
 
 HostTensor counter(uint64_t value) {
-  HostTensor t(Type{DType::u64, {1}});
-  t.as<uint64_t>()[0] = value;
-  return t;
+  return host_tensor<uint64_t>({1}, std::vector<uint64_t>{value});
 }
 
 std::vector<double> doubles(const HostTensor& t) {

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/base/spelling.h"
-#include "core/config/parse.h"
 #include "core/data/moments.h"
 #include "core/data/pca.h"
 #include "core/report/detection.h"

@@ -2,7 +2,6 @@
 // linear denoiser.
 #include <cmath>
 
-#include "core/config/parse.h"
 #include "core/data/ridge.h"
 #include "core/report/image_quality.h"
 #include "experiments/evaluation.h"
