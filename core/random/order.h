@@ -22,7 +22,7 @@ class EpochOrder {
     right_bits_ = bits / 2;
     right_mask_ = mask(right_bits_);
     left_mask_ = mask(bits - right_bits_);
-    keys_ = random_words4(seed, epoch, stream_of("order"), 0);
+    keys_ = random_words4(seed, epoch, kStream, 0);
   }
 
   /// The row at position i of the epoch, i < n.
@@ -33,6 +33,8 @@ class EpochOrder {
   }
 
  private:
+  /// Made by the compiler: on a GPU there is no string_view, and nvcc takes code that asks one for unreachable.
+  static constexpr uint64_t kStream = stream_of("order");
   static constexpr int kRounds = 6;
   /// Over less than this many bits so few rounds do not reach all orders equally often.
   static constexpr int kMinBits = 8;
