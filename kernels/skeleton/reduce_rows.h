@@ -53,6 +53,34 @@ struct GpuReduceShortRows {
   }
 };
 
+/// Up to this many short rows a block shares the work of each, so that they keep a GPU busy.
+inline constexpr int64_t kFewRows = 2048;
+
+/// A block a row: all of its warps make the values, then one adds them up as it would alone.
+template <class M, class A, class F, class Finish>
+struct GpuReduceFewRows {
+  static constexpr int max_threads = 32 * kRowWarps;
+  int64_t cols;
+  F f;
+  Finish finish;
+
+  LATENT_KERNEL void operator()(Thread& t) const {
+    SHARED(A, values, kWarpRow);
+    const int64_t r = t.block();
+    for (int64_t c = t.thread(); c < cols; c += t.threads()) values[c] = f(r, c);
+    t.sync();
+    if (t.warp() > 0) return;
+    const A a = fold::gpu_warp<M, A>(t, 0, cols, Value{values});
+    if (t.lane() == 0) finish(r, a);
+  }
+
+ private:
+  struct Value {
+    const A* values;
+    LATENT_KERNEL A operator()(int64_t c) const { return values[c]; }
+  };
+};
+
 /// A block a row.
 template <class M, class A, class F, class Finish>
 struct GpuReduceLongRows {
@@ -82,6 +110,9 @@ void reduce_rows(Stream& stream, int64_t rows, int64_t cols, M, const F& f, cons
                    skeleton::CpuReduceRows<M, A, F, Finish>{rows, cols, rows_a_task, f, finish});
   } else if constexpr (cpu_only_v<F, Finish>) {
     no_gpu_body(stream);
+  } else if (cols <= skeleton::kWarpRow && cols > 4 * fold::kLanes && rows <= skeleton::kFewRows) {
+    launch(stream, {.blocks = rows, .threads = 32 * skeleton::kRowWarps},
+           skeleton::GpuReduceFewRows<M, A, F, Finish>{cols, f, finish});
   } else if (cols <= skeleton::kWarpRow) {
     launch(stream, {.blocks = fold::ceil_div(rows, 8), .threads = 256},
            skeleton::GpuReduceShortRows<M, A, F, Finish>{rows, cols, f, finish});
