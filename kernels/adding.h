@@ -1,5 +1,5 @@
-// Gradients that can add what flows to the same value from elsewhere: (inputs...) -> y becomes (inputs..., more) -> y + more,
-// which spares an addition its launch and its way through memory. A pass puts them in.
+// Ops that can add what flows to the same value from elsewhere: (inputs...) -> y, ... becomes (inputs..., more) -> y + more,
+// ..., which spares an addition its launch and its way through memory. A pass puts them in.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace latent {
 
-/// The op that adds its last input, where op has one.
+/// The op that adds its last input to output 0, where op has one.
 using FindAdding = std::optional<AnyOp> (*)(const AnyOp& op);
 void register_adding(FindAdding find);
 /// Nothing where no such op is known.

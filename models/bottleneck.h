@@ -16,6 +16,7 @@ struct Code {
   Var kl;          ///< [rows], nats: KL(q(z|x) || p(z)) of a drawn code; else empty
   Var log_ratio;   ///< [rows * samples], nats: log p(z) - log q(z|x) of each sample; else empty
   Var mu, logvar;  ///< [rows, units], of a Gaussian code; else empty
+  Var gaussian;    ///< [rows, 2 units], both of them, means first; else empty
 
   /// v [rows * samples] -> its mean over the samples of each row [rows].
   Var over_samples(Var v) const;

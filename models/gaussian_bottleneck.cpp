@@ -36,7 +36,8 @@ class GaussianBottleneck final : public Bottleneck {
   Code encode(Build& build, Var x) const override {
     const Var h = both_.apply(build, x);  // [rows, 2 units]: one product
     Graph::Scope scope(build.graph, path());
-    Code code{.mu = slice(h, 0, 0, units_), .logvar = slice(h, 0, units_, 2 * units_)};
+    Code code{
+        .mu = slice(h, 0, 0, units_), .logvar = slice(h, 0, units_, 2 * units_), .gaussian = h};
     code.mean = code.mu;
     if (build.seed) {
       const GaussianSample sample{.stream = build.stream(path() + ".sample"), .samples = samples_};

@@ -1,5 +1,6 @@
 // Maximum mean discrepancy between a code and its prior N(0, 1): WAE (Tolstikhin et al. 2018), InfoVAE (Zhao et al. 2019).
 #include "kernels/ops.h"
+#include "kernels/penalty/penalty.h"
 #include "kernels/random/draw.h"
 #include "models/penalty.h"
 
@@ -8,26 +9,17 @@ namespace {
 
 using namespace schema;
 
-/// |x_i - y_j|^2, [rows of x, rows of y].
-Var squared_distances(Var x, Var y) {
-  const int64_t n = x.shape()[0], m = y.shape()[0];
-  const Var xx = reshape(sum_rows(square(x)), {n, 1}), yy = reshape(sum_rows(square(y)), {1, m});
-  return xx + yy - 2 * matmul(x, y, false, true);
-}
-
-/// sum over all pairs and all scales of k(x_i, y_j). A scale s is the bandwidth C = 2 s units: s times the squared
-/// distance that two draws from the prior have on average.
-Var kernel_sum(const Choice& choice, Var x, Var y) {
-  const Var distances = squared_distances(x, y);
-  const bool rbf = choice.option("kernel").is("rbf");
-  const auto units = static_cast<double>(x.shape()[1]);
-  Var total;
-  for (const Value& scale : choice.option("scales").list()) {
-    const double c = 2 * units * scale.as_real();
-    const Var k = sum(rbf ? exp(distances / -c) : reciprocal(distances / c + 1));
-    total = total ? total + k : k;
-  }
-  return total;
+/// A scale s is the bandwidth 2 s units: s times the squared distance that two draws from the prior have on average.
+MmdKernel kernel_of(const Choice& choice, int64_t units) {
+  const Value& scales = choice.option("scales");
+  if (scales.list().size() > MmdKernel::kMost)
+    throw error_at(scales.mark(), "model.penalties.mmd.scales",
+                   cat("has ", scales.list().size(), " scales; at most ", MmdKernel::kMost));
+  MmdKernel kernel{.shape = choice.option("kernel").is("rbf") ? MmdKernel::Shape::rbf
+                                                              : MmdKernel::Shape::imq};
+  for (const Value& scale : scales.list())
+    kernel.bandwidths.push_back(2 * static_cast<double>(units) * scale.as_real());
+  return kernel;
 }
 
 /// The unbiased estimator (Gretton et al. 2012, eq. 3): pairs of a row with itself are left out.
@@ -41,13 +33,10 @@ Var mmd_term(const Choice& choice, const PenaltyInput& in) {
                   .stream = in.build.stream(penalty_label(choice) + ".prior"),
                   .shape = code.shape()};
   const Var prior = cast(apply(draw, {in.build.seed, in.build.step}), code.type().dtype);
-  const auto pairs = static_cast<double>(n * (n - 1));
-  const auto itself = static_cast<double>(n * choice.option("scales").list().size());
-  const Var within = kernel_sum(choice, code, code) + kernel_sum(choice, prior, prior) - 2 * itself;
-  return within / pairs - kernel_sum(choice, code, prior) * (2 / static_cast<double>(n * n));
+  return mmd(code, prior, kernel_of(choice, code.shape()[1]));
 }
 
-const RegisterPenalty mmd{
+const RegisterPenalty mmd_penalty{
     {"mmd",
      "maximum mean discrepancy between the batch's codes and draws from N(0, 1), unbiased; one "
      "value a batch",

@@ -30,9 +30,10 @@ class LibraryProduct {
  public:
   virtual ~LibraryProduct() = default;
   virtual size_t workspace() const = 0;
-  /// One launch. `vector` is the bias, or takes the sums; nullptr where the epilogue has neither.
-  virtual void run(Stream& stream, const float* a, const float* b, void* vector, float* c,
-                   void* workspace) const = 0;
+  /// Counts as one launch; where the library cuts k into slices, it adds them up in a second kernel. `vector` is the bias, or takes the sums; nullptr where the epilogue has neither. `more`, like c, is
+  /// added to the product; nullptr: nothing is.
+  virtual void run(Stream& stream, const float* a, const float* b, void* vector, const float* more,
+                   float* c, void* workspace) const = 0;
 };
 
 /// nullptr in a build without CUDA, and where cuBLASLt has no such product. Its choice is its heuristic's first

@@ -20,6 +20,7 @@ struct Activation {
   static constexpr bool kNothing = std::same_as<F, Identity>;
   static constexpr LibraryEpilogue kLibrary =
       std::string_view(F::name) == "relu" ? LibraryEpilogue::relu : LibraryEpilogue::none;
+  static constexpr bool kAdds = false;
   template <class T>
   struct Epilogue {
     explicit Epilogue(const Args&) {}
@@ -32,6 +33,7 @@ template <class F>
 struct ActivationGradient {
   static constexpr bool kNothing = std::same_as<F, Identity>;
   static constexpr LibraryEpilogue kLibrary = LibraryEpilogue::none;
+  static constexpr bool kAdds = false;
   template <class T>
   struct Epilogue {
     const T* y;

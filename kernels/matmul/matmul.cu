@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/graph/samples.h"
+#include "kernels/adding.h"
 #include "kernels/matmul/product.h"
 #include "kernels/ops.h"
 
@@ -29,13 +30,17 @@ Cost product_cost(const Signature& s, const Gemm& gemm, int launches) {
 }
 
 std::vector<Type> MatMul::infer(Types in) const {
-  if (in.size() != 2) throw op_error(name, "takes two inputs", in);
-  return {matmul_type(name, in, trans_a, trans_b)};
+  if (in.size() != (adds ? 3u : 2u))
+    throw op_error(name, adds ? "takes three inputs" : "takes two inputs", in);
+  const Type out = matmul_type(name, in.first(2), trans_a, trans_b);
+  if (adds && in[2] != out) throw op_error(name, cat("what is added must be ", to_string(out)), in);
+  return {out};
 }
 
 Kernel MatMul::prepare(const Signature& s, Device& device) const {
-  return product_kernel<Nothing>(s.in[0].dtype, make_gemm(s.in[0], s.in[1], trans_a, trans_b),
-                                 false, device);
+  const Gemm gemm = make_gemm(s.in[0], s.in[1], trans_a, trans_b);
+  return adds ? product_kernel<AddLast>(s.in[0].dtype, gemm, false, device)
+              : product_kernel<Nothing>(s.in[0].dtype, gemm, false, device);
 }
 
 Cost MatMul::cost(const Signature& s) const {
@@ -44,7 +49,8 @@ Cost MatMul::cost(const Signature& s) const {
 
 std::vector<Var> MatMul::vjp(const Pullback& p) const {
   const Var a = p.in[0], b = p.in[1], g = p.cotangents[0];
-  std::vector<Var> result(2);
+  std::vector<Var> result(p.in.size());
+  if (adds) result[2] = g;
   if (p.needs[0]) result[0] = trans_a ? matmul(b, g, trans_b, true) : matmul(g, b, false, !trans_b);
   if (!p.needs[1]) return result;
   // One matrix b against many rows: their axes belong into the sum, not into a batch that is summed afterwards.
@@ -68,6 +74,16 @@ Sample sample(std::string name, bool trans_a, bool trans_b, Shape a, Shape b, bo
           .bench = bench};
 }
 
+/// The same, with a third input.
+Sample adding(Sample s) {
+  s.name += "/adds";
+  s.in.push_back(s.op.infer(s.in)[0]);
+  MatMul op = *s.op.as<MatMul>();
+  op.adds = true;
+  s.op = op;
+  return s;
+}
+
 std::vector<Sample> samples() {
   std::vector<Sample> all;
   for (const auto& [m, n, k] :
@@ -83,6 +99,9 @@ std::vector<Sample> samples() {
   all.push_back(sample("broadcast", false, true, {4, 5}, {3, 2, 5}));
   all.push_back(sample("broadcast", true, false, {2, 1, 5, 4}, {3, 5, 2}));
   all.push_back(sample("long", true, false, {2000, 9}, {2000, 6}));
+  all.push_back(adding(sample("33x130x17", false, true, {33, 130}, {17, 130})));
+  all.push_back(adding(sample("long", true, false, {2000, 9}, {2000, 6})));
+  all.push_back(adding(sample("broadcast", false, true, {4, 5}, {3, 2, 5})));
   for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 32}, {32, 784}, {250, 500}}) {
     all.push_back(
         sample(cat("forward/256x", in, "x", out), false, true, {256, in}, {out, in}, true));
@@ -94,6 +113,7 @@ std::vector<Sample> samples() {
   return all;
 }
 const RegisterSamples registered{"matmul/matmul", samples};
+const RegisterAdding<MatMul> registered_adding;
 
 }  // namespace
 }  // namespace latent

@@ -6,10 +6,11 @@
 namespace latent {
 
 /// op(a) op(b): a is [..., M, K] or, transposed, [..., K, M]; b is [..., K, N] or [..., N, K]. Leading axes
-/// broadcast from the right. f32 or f64.
+/// broadcast from the right. A third input [..., M, N], where there is one, is added. f32 or f64.
 struct MatMul {
   static constexpr const char* name = "matmul";
   bool trans_a = false, trans_b = false;
+  bool adds = false;  ///< has a third input
 
   std::vector<Type> infer(Types in) const;
   Kernel prepare(const Signature& s, Device& device) const;
@@ -19,10 +20,12 @@ struct MatMul {
 };
 
 /// A layer's gradient in its parameters: (g [..., out], x [..., in]) -> dw [out, in] = g^T x, or with trans_w =
-/// false dw [in, out] = x^T g, and db [out], the sums of g's columns. One launch.
+/// false dw [in, out] = x^T g, and db [out], the sums of g's columns. A third input like dw, where there is one, is added
+/// to it. One launch.
 struct LinearBackwardWeight {
   static constexpr const char* name = "linear.weight_gradient";
   bool trans_w = true;
+  bool adds = false;  ///< has a third input
 
   std::vector<Type> infer(Types in) const;
   Kernel prepare(const Signature& s, Device& device) const;

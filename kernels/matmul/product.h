@@ -3,6 +3,7 @@
 // What stands behind the product is a struct `After` with
 //   static constexpr bool kNothing;                     // the epilogue gives its argument back
 //   static constexpr LibraryEpilogue kLibrary;          // what cuBLASLt can do of it without bias: none or relu
+//   static constexpr bool kAdds;                        // it adds the last input, and no more: cuBLASLt can do that too
 //   template <class T> struct Epilogue {                // plain data, T = float or double
 //     explicit Epilogue(const Args& args);              // host only
 //     LATENT_HD T operator()(T value, int64_t i) const; // element i of the output from that of the product
@@ -18,6 +19,7 @@ namespace latent {
 struct Nothing {
   static constexpr bool kNothing = true;
   static constexpr LibraryEpilogue kLibrary = LibraryEpilogue::none;
+  static constexpr bool kAdds = false;
   template <class T>
   struct Epilogue {
     explicit Epilogue(const Args&) {}
@@ -25,15 +27,38 @@ struct Nothing {
   };
 };
 
+struct AddLast {
+  static constexpr bool kNothing = false;
+  static constexpr LibraryEpilogue kLibrary = LibraryEpilogue::none;
+  static constexpr bool kAdds = true;
+  template <class T>
+  struct Epilogue {
+    const T* more;
+    explicit Epilogue(const Args& args) : more(static_cast<const T*>(args.in.back())) {}
+    LATENT_HD T operator()(T value, int64_t i) const { return value + more[i]; }
+  };
+};
+
+/// Whether cuBLASLt does all of it, where it has the product at all.
+template <class After>
+inline constexpr bool kWhollyLibrary =
+    After::kNothing || After::kAdds || After::kLibrary != LibraryEpilogue::none;
+
 /// On CUDA a product with an epilogue that cuBLASLt lacks is one launch of ours while it is small, then one of
 /// cuBLASLt and one over C: from here on its matrix units win back the second pass.
 inline constexpr double kOwnProductFlops = 1e8;
 
+/// A small product over a k of this range is one launch of ours too where the library would need two, its slices of k
+/// and their sum: 4.5 us for 7 to 10 (H100, cuBLASLt 13.0). Over less k the library does not cut it, over more the
+/// slices pay.
+inline bool own_product(const Gemm& gemm) {
+  return gemm.k >= 64 && gemm.k <= 256 && gemm.flops() < 1.5e7;
+}
+
 /// Launches on CUDA, in any build.
 template <class After>
 int product_launches(const Gemm& gemm) {
-  const bool in_library = After::kNothing || After::kLibrary != LibraryEpilogue::none;
-  return in_library || gemm.flops() < kOwnProductFlops || gemm.batch.rank > 1 ? 1 : 2;
+  return kWhollyLibrary<After> || gemm.flops() < kOwnProductFlops || gemm.batch.rank > 1 ? 1 : 2;
 }
 
 Cost product_cost(const Signature& s, const Gemm& gemm, int launches);
@@ -85,18 +110,20 @@ Kernel gpu_product(const Gemm& gemm, bool bias, Device& device) {
   using Epilogue = typename After::template Epilogue<float>;
   constexpr bool kRelu = After::kLibrary == LibraryEpilogue::relu;
   std::shared_ptr<const LibraryProduct> library;
-  if (After::kNothing || kRelu || gemm.flops() >= kOwnProductFlops)
+  if (kWhollyLibrary<After> ? !own_product(gemm) : gemm.flops() >= kOwnProductFlops)
     library = cublaslt_product(gemm,
                                kRelu ? (bias ? LibraryEpilogue::relu_bias : LibraryEpilogue::relu)
                                      : (bias ? LibraryEpilogue::bias : LibraryEpilogue::none),
                                device);
   const auto run = [library, gemm, bias](const Args& args) {
     const float *a = args.input<float>(0), *b = args.input<float>(1);
-    const float* const added = bias ? args.input<float>(2) : nullptr;
+    const float* const row = bias ? args.input<float>(2) : nullptr;
     float* const c = args.output<float>(0);
-    if (!library) return tile_product(args.stream, gemm, a, b, added, c, Epilogue(args));
-    library->run(args.stream, a, b, const_cast<float*>(added), c, args.workspace);
-    if constexpr (!After::kNothing && !kRelu)
+    if (!library) return tile_product(args.stream, gemm, a, b, row, c, Epilogue(args));
+    const float* more = nullptr;
+    if constexpr (After::kAdds) more = Epilogue(args).more;
+    library->run(args.stream, a, b, const_cast<float*>(row), more, c, args.workspace);
+    if constexpr (!kWhollyLibrary<After>)
       for_each(args.stream, gemm.count * gemm.m * gemm.n,
                EpilogueInPlace<Epilogue, float>{c, Epilogue(args)});
   };

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "core/graph/samples.h"
+#include "kernels/adding.h"
 #include "kernels/matmul/linear.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/ops.h"
@@ -44,39 +45,51 @@ struct ColumnSums {
   }
 };
 
-template <class T>
+template <class T, class After>
 Kernel cpu_kernel(const Gemm& gemm, bool trans_w, Device& device) {
   const auto product = std::make_shared<const CpuGemm<T>>(gemm, false, device);
   const int64_t cols = trans_w ? gemm.m : gemm.n;
-  const auto run = [product, trans_w, cols, rows = gemm.k](const Args& args) {
+  const auto run = [product, trans_w, cols, gemm](const Args& args) {
+    using Epilogue = typename After::template Epilogue<T>;
     const T *g = args.input<T>(0), *x = args.input<T>(1);
+    T* const dw = args.output<T>(0);
     // The columns are shared out over the blocks, so that one team does all.
-    auto sum_columns =
-        [sums = ColumnSums<T>{g, args.output<T>(1), rows, cols, 0, 0}](const Block& block) mutable {
-          auto part = sums;
-          part.begin = part.cols * block.index / block.count;
-          part.end = part.cols * (block.index + 1) / block.count;
-          cpu::run_tasks(1, 0, part);
-        };
-    product->run(trans_w ? g : x, trans_w ? x : g, nullptr, args.output<T>(0), args.workspace,
-                 sum_columns);
+    const auto finish = [&, sums = ColumnSums<T>{g, args.output<T>(1), gemm.k, cols, 0, 0},
+                         after =
+                             EpilogueInPlace<Epilogue, T>{dw, Epilogue(args)}](const Block& block) {
+      auto part = sums;
+      part.begin = part.cols * block.index / block.count;
+      part.end = part.cols * (block.index + 1) / block.count;
+      cpu::run_tasks(1, 0, part);
+      if constexpr (!After::kNothing)
+        cpu::run_tasks(1, 0, EpilogueOfBlock<Epilogue, T>{after, block, gemm.m, gemm.n});
+    };
+    product->run(trans_w ? g : x, trans_w ? x : g, nullptr, dw, args.workspace, finish);
   };
   return {.run = run, .workspace = product->workspace()};
 }
 
+template <class After>
 Kernel gpu_kernel(const Gemm& gemm, bool trans_w, Device& device) {
-  const auto library = cublaslt_product(
-      gemm, trans_w ? LibraryEpilogue::rows_of_a : LibraryEpilogue::cols_of_b, device);
+  std::shared_ptr<const LibraryProduct> library;
+  if (!own_product(gemm))
+    library = cublaslt_product(
+        gemm, trans_w ? LibraryEpilogue::rows_of_a : LibraryEpilogue::cols_of_b, device);
   const auto run = [library, gemm, trans_w](const Args& args) {
     const float *g = args.input<float>(0), *x = args.input<float>(1);
     const float *a = trans_w ? g : x, *b = trans_w ? x : g;
     float *dw = args.output<float>(0), *db = args.output<float>(1);
-    using Plain = Nothing::Epilogue<float>;
-    if (library) return library->run(args.stream, a, b, db, dw, args.workspace);
+    using Epilogue = typename After::template Epilogue<float>;
+    if (library) {
+      const float* more = nullptr;
+      if constexpr (After::kAdds) more = Epilogue(args).more;
+      return library->run(args.stream, a, b, db, more, dw, args.workspace);
+    }
     if (trans_w)
-      return tile_product<Plain, Sums::rows_of_a>(args.stream, gemm, a, b, nullptr, dw, Plain(args),
-                                                  db);
-    tile_product<Plain, Sums::cols_of_b>(args.stream, gemm, a, b, nullptr, dw, Plain(args), db);
+      return tile_product<Epilogue, Sums::rows_of_a>(args.stream, gemm, a, b, nullptr, dw,
+                                                     Epilogue(args), db);
+    tile_product<Epilogue, Sums::cols_of_b>(args.stream, gemm, a, b, nullptr, dw, Epilogue(args),
+                                            db);
   };
   return {.run = run, .workspace = library ? library->workspace() : 0};
 }
@@ -84,7 +97,8 @@ Kernel gpu_kernel(const Gemm& gemm, bool trans_w, Device& device) {
 }  // namespace
 
 std::vector<Type> LinearBackwardWeight::infer(Types in) const {
-  if (in.size() != 2) throw op_error(name, "takes g and x", in);
+  if (in.size() != (adds ? 3u : 2u))
+    throw op_error(name, adds ? "takes g, x and what is added" : "takes g and x", in);
   const Type &g = in[0], &x = in[1];
   if (g.dtype != x.dtype || (g.dtype != DType::f32 && g.dtype != DType::f64))
     throw op_error(name, "both must be f32, or both f64", in);
@@ -92,23 +106,29 @@ std::vector<Type> LinearBackwardWeight::infer(Types in) const {
                                   x.shape.end() - (x.rank() > 0)))
     throw op_error(name, "leading axes differ", in);
   const int64_t out = g.dim(0), inner = x.dim(0);
-  return {{g.dtype, trans_w ? Shape{out, inner} : Shape{inner, out}}, {g.dtype, {out}}};
+  const Type dw{g.dtype, trans_w ? Shape{out, inner} : Shape{inner, out}};
+  if (adds && in[2] != dw) throw op_error(name, cat("what is added must be ", to_string(dw)), in);
+  return {dw, {g.dtype, {out}}};
 }
 
 Kernel LinearBackwardWeight::prepare(const Signature& s, Device& device) const {
   const Gemm gemm = weight_gemm(s, trans_w);
   const bool f64 = s.in[0].dtype == DType::f64;
-  if (device.gpu()) {
-    if (f64) throw std::logic_error(cat(device.name(), ": f64 is computed on the CPU only"));
-    return gpu_kernel(gemm, trans_w, device);
-  }
-  return f64 ? cpu_kernel<double>(gemm, trans_w, device) : cpu_kernel<float>(gemm, trans_w, device);
+  if (device.gpu() && f64)
+    throw std::logic_error(cat(device.name(), ": f64 is computed on the CPU only"));
+  const auto kernel = [&]<class After>(After) {
+    if (device.gpu()) return gpu_kernel<After>(gemm, trans_w, device);
+    return f64 ? cpu_kernel<double, After>(gemm, trans_w, device)
+               : cpu_kernel<float, After>(gemm, trans_w, device);
+  };
+  return adds ? kernel(AddLast{}) : kernel(Nothing{});
 }
 
 std::vector<Var> LinearBackwardWeight::reference(std::span<const Var> in) const {
   const Var g = reshape(in[0], as_rows(in[0].type()).shape),
             x = reshape(in[1], as_rows(in[1].type()).shape);
-  return {trans_w ? matmul(g, x, true, false) : matmul(x, g, true, false), sum_cols(g)};
+  const Var dw = trans_w ? matmul(g, x, true, false) : matmul(x, g, true, false);
+  return {adds ? dw + in[2] : dw, sum_cols(g)};
 }
 
 Cost LinearBackwardWeight::cost(const Signature& s) const {
@@ -125,6 +145,12 @@ std::vector<Sample> samples() {
                    .in = {{DType::f32, std::move(g)}, {DType::f32, std::move(x)}},
                    .order = bench ? 0 : 2,
                    .bench = bench});
+    if (bench) return;
+    Sample more = all.back();
+    more.name += "/adds";
+    more.in.push_back(more.op.infer(more.in)[0]);
+    more.op = LinearBackwardWeight{trans_w, true};
+    all.push_back(more);
   };
   for (const bool trans_w : {true, false}) {
     add("one", trans_w, {1, 1}, {1, 1});
@@ -137,6 +163,7 @@ std::vector<Sample> samples() {
   return all;
 }
 const RegisterSamples registered{"matmul/weight_gradient", samples};
+const RegisterAdding<LinearBackwardWeight> registered_adding;
 
 }  // namespace
 }  // namespace latent

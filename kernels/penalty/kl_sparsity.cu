@@ -3,8 +3,8 @@
 // rho_hat alone.
 #include "core/graph/samples.h"
 #include "core/math/math.h"
+#include "kernels/adding.h"
 #include "kernels/ops.h"
-#include "kernels/penalty/adding.h"
 #include "kernels/penalty/penalty.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/skeleton.h"

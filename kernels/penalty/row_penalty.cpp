@@ -1,25 +1,7 @@
 #include "core/graph/op.h"
-#include "kernels/penalty/adding.h"
 #include "kernels/real.h"
 
 namespace latent {
-namespace {
-
-std::vector<FindAdding>& finders() {
-  static std::vector<FindAdding> all;
-  return all;
-}
-
-}  // namespace
-
-void register_adding(FindAdding find) { finders().push_back(find); }
-
-std::optional<AnyOp> adding(const AnyOp& op) {
-  for (const FindAdding find : finders())
-    if (std::optional<AnyOp> found = find(op)) return found;
-  return std::nullopt;
-}
-
 void require_units(std::string_view op, Types in, const Type& h) {
   if (h.rank() == 0) throw op_error(op, "takes h [rows, units...]", in);
 }

@@ -21,10 +21,10 @@
 
 #include "core/graph/samples.h"
 #include "core/math/math.h"
+#include "kernels/adding.h"
 #include "kernels/functions.h"
 #include "kernels/loss/family.h"
 #include "kernels/ops.h"
-#include "kernels/penalty/adding.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/for_each.h"
 #include "kernels/skeleton/reduce_rows.h"

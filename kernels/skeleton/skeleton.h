@@ -8,6 +8,7 @@
 //   reduce_rows(s, rows, cols, Sum{}, f, finish)       finish(r, acc over c of f(r, c))
 //   reduce_cols(s, rows, cols, Sum{}, f, finish, ws)   finish(c, acc over r of f(r, c))
 //   reduce_all(s, n, Sum{}, f, finish, ws)             finish(acc over i of f(i))
+//   sum_pairs<T>(s, rows, others, units, f)            sums over pairs of rows (sum_pairs.h)
 //
 // The workspace ws has reduce_cols_workspace<Acc>(rows, cols), reduce_all_workspace<Acc>(n) bytes.
 // One launch each; reduce_cols_launches(rows), reduce_all_launches(n) say when it is two. Monoids:

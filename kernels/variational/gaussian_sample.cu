@@ -2,6 +2,7 @@
 
 #include "core/graph/samples.h"
 #include "core/random/philox.h"
+#include "kernels/adding.h"
 #include "kernels/ops.h"
 #include "kernels/random/draw.h"
 #include "kernels/real.h"
@@ -68,6 +69,7 @@ struct StoreDensities {
 template <class T>
 struct SampleGradBody {
   const T *h, *z, *kl, *log_ratio;  // cotangents; nullptr where none is given
+  const T* more;                    // likewise
   Noise<T> noise;
   T* out;
   int64_t rows, units, samples;
@@ -85,8 +87,9 @@ struct SampleGradBody {
       of_mu += drawn;
       of_logvar += T(0.5) * (drawn * spread + ratio);
     }
-    out[r * 2 * units + u] = of_mu;
-    out[r * 2 * units + units + u] = of_logvar;
+    const int64_t at = r * 2 * units + u;
+    out[at] = more ? of_mu + more[at] : of_mu;
+    out[at + units] = more ? of_logvar + more[at + units] : of_logvar;
   }
 };
 
@@ -160,7 +163,7 @@ std::vector<Var> GaussianSample::reference(std::span<const Var> in) const {
 
 std::vector<Type> GaussianSampleGrad::infer(Types in) const {
   require_code(name, in, samples);
-  if (in.size() != size_t(3 + z + kl + log_ratio))
+  if (in.size() != size_t(3 + z + kl + log_ratio + adds))
     throw op_error(name, "takes the cotangents that it says", in);
   const int64_t rows = in[0].shape[0], units = in[0].shape[1] / 2;
   Shape lead;
@@ -180,7 +183,10 @@ std::vector<Type> GaussianSampleGrad::infer(Types in) const {
   check(kl, {rows});
   check(log_ratio, {rows * samples});
   lead.insert(lead.end(), {rows, 2 * units});
-  return {{in[0].dtype, lead}};
+  const Type out{in[0].dtype, lead};
+  if (adds && in.back() != out)
+    throw op_error(name, cat("what is added must be ", to_string(out)), in);
+  return {out};
 }
 
 Kernel GaussianSampleGrad::prepare(const Signature& s, Device&) const {
@@ -190,10 +196,11 @@ Kernel GaussianSampleGrad::prepare(const Signature& s, Device&) const {
     using T = decltype(real);
     int next = 3;
     const auto cotangent = [&](bool given) { return given ? a.input<T>(next++) : nullptr; };
-    const T *const of_z = cotangent(z), *const of_kl = cotangent(kl);
+    const T *const of_z = cotangent(z), *const of_kl = cotangent(kl),
+                   *const of_ratio = cotangent(log_ratio);
     for_each_row(
         a.stream, all, units,
-        SampleGradBody<T>{a.input<T>(0), of_z, of_kl, cotangent(log_ratio),
+        SampleGradBody<T>{a.input<T>(0), of_z, of_kl, of_ratio, cotangent(adds),
                           Noise<T>{a.input<uint64_t>(1), a.input<uint64_t>(2), stream, units},
                           a.output<T>(0), rows, units, samples});
   });
@@ -231,7 +238,8 @@ std::vector<Var> GaussianSampleGrad::reference(std::span<const Var> in) const {
   const Var joined = concat(halves, 0);  // [..., rows, 1, 2 units]
   Shape shape(joined.shape().begin(), joined.shape().end() - 3);
   shape.insert(shape.end(), {rows, 2 * units});
-  return {reshape(joined, shape)};
+  const Var out = reshape(joined, shape);
+  return {adds ? out + in.back() : out};
 }
 
 namespace {
@@ -257,7 +265,7 @@ Sample gradient_sample(const GaussianSampleGrad& op, Shape lead, int64_t rows, i
   };
   Sample sample{.name = cat("gaussian_sample/gradient/", to_string(lead), "/", rows, "x", units,
                             "x", op.samples, op.z ? "/z" : "", op.kl ? "/kl" : "",
-                            op.log_ratio ? "/log_ratio" : ""),
+                            op.log_ratio ? "/log_ratio" : "", op.adds ? "/adds" : ""),
                 .op = op,
                 .in = {{DType::f32, {rows, 2 * units}}, counter, counter},
                 .range = {{-1, 1}, {0, 1e9}, {0, 1e6}},
@@ -265,10 +273,12 @@ Sample gradient_sample(const GaussianSampleGrad& op, Shape lead, int64_t rows, i
   if (op.z) sample.in.push_back(type({rows * op.samples, units}));
   if (op.kl) sample.in.push_back(type({rows}));
   if (op.log_ratio) sample.in.push_back(type({rows * op.samples}));
+  if (op.adds) sample.in.push_back(type({rows, 2 * units}));
   sample.range.resize(sample.in.size());
   return sample;
 }
 
+const RegisterAdding<GaussianSampleGrad> registered_adding;
 const RegisterSamples registered{
     "variational/gaussian_sample", [] {
       std::vector<Sample> all{forward_sample(1, 1, 1),  forward_sample(5, 3, 1),
@@ -280,6 +290,8 @@ const RegisterSamples registered{
       op.log_ratio = false;
       all.push_back(gradient_sample(op, {}, 5, 3));
       all.push_back(gradient_sample(op, {}, 128, 20, true));
+      op.adds = true;
+      all.push_back(gradient_sample(op, {2}, 5, 3));
       op = {.stream = kStream, .samples = 3, .z = true, .kl = false, .log_ratio = true};
       all.push_back(gradient_sample(op, {2, 2}, 2, 3));
       op = {.stream = kStream, .samples = 2, .z = false, .kl = true, .log_ratio = false};

@@ -28,12 +28,13 @@ struct GaussianSample {
 };
 
 /// The cotangent of h: (h, seed, step, then those of z [..., rows * samples, units], kl [..., rows] and log_ratio
-/// [..., rows * samples] that there are) -> [..., rows, 2 units].
+/// [..., rows * samples] that there are) -> [..., rows, 2 units]. A last input like it, where there is one, is added.
 struct GaussianSampleGrad {
   static constexpr const char* name = "gaussian_sample.gradient";
   uint64_t stream = 0;
   int64_t samples = 1;
   bool z = true, kl = true, log_ratio = true;  ///< which cotangents are given
+  bool adds = false;                           ///< has a last input
 
   std::vector<Type> infer(Types in) const;
   Kernel prepare(const Signature& s, Device&) const;
