@@ -86,6 +86,29 @@ TEST(Gather, EvaluationGoesThroughInOrderAndPads) {
   EXPECT_EQ(weights(3), (std::vector<float>{0, 0, 0, 0}));
 }
 
+TEST(Gather, IdsAreItsRows) {
+  using Tail = Gather::Tail;
+  for (const bool shuffle : {true, false})
+    for (const Tail tail : {Tail::wrap, Tail::drop})
+      for (const bool sequential : {false, true}) {
+        const Gather op{.batch = 5,
+                        .rows = 17,
+                        .rows_per_block = 7,
+                        .shuffle = shuffle,
+                        .tail = tail,
+                        .sequential = sequential};
+        for (uint64_t step = 0; step < 9; ++step) {
+          const HostTensor ids = run_op(GatherIds{op}, {one(uint64_t{3}), one(step)})[0];
+          const std::vector<int64_t> got(ids.as<int32_t>().begin(), ids.as<int32_t>().end());
+          EXPECT_EQ(got, rows(op, step)) << step;
+        }
+      }
+  const auto infer = [](const Gather& op, std::vector<Type> in) { GatherIds{op}.infer(in); };
+  const Type counter{DType::u64, {1}};
+  EXPECT_THROW(infer({.batch = 2, .rows = 5}, {counter}), GraphError);
+  EXPECT_THROW(infer({.batch = 2, .rows = int64_t{1} << 31}, {counter, counter}), GraphError);
+}
+
 TEST(Gather, LateStepsAreStepsToo) {
   const Gather op{.batch = 256, .rows = 60000, .rows_per_block = 60000};
   const uint64_t step = uint64_t{1} << 36;

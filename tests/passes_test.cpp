@@ -93,7 +93,8 @@ Graph until(const Graph& graph, const std::string& name) {
   return result;
 }
 
-const std::string kFold = "10 fold constants", kOutputs = "20 gradients from outputs",
+const std::string kSparse = "05 sparse rows as entries", kFold = "10 fold constants",
+                  kOutputs = "20 gradients from outputs",
                   kContractive = "25 contractive from outputs",
                   kForward = "30 activation into linear",
                   kBackward = "40 activation gradient into product",
@@ -119,8 +120,8 @@ const char* const kModels[] = {
 TEST(Passes, AreTheseInThisOrder) {
   std::vector<std::string> names;
   for (const Pass& pass : passes()) names.push_back(pass.name);
-  EXPECT_EQ(names, (std::vector<std::string>{kFold, kOutputs, kContractive, kForward, kBackward,
-                                             kLoss, kWeight, kAddition}));
+  EXPECT_EQ(names, (std::vector<std::string>{kSparse, kFold, kOutputs, kContractive, kForward,
+                                             kBackward, kLoss, kWeight, kAddition}));
 }
 
 TEST(Passes, ChangeNoResult) {
@@ -396,9 +397,9 @@ TEST(BiasGradientWithWeightGradient, IsOneNodeALayer) {
 }
 
 TEST(SumWhereASummandIsMade, SparesTheAddition) {
-  for (const char* more : {"penalties: [{kl_sparsity: 0.5}]", "penalties: [{jacobian: 0.5}]",
-                           "decoder: {mirror: tied}",
-                           "decoder: {mirror: tied}, penalties: [{jacobian: 0.5}]"}) {
+  for (const char* more :
+       {"penalties: [{kl_sparsity: 0.5}]", "penalties: [{jacobian: 0.5}]",
+        "decoder: {mirror: tied}", "decoder: {mirror: tied}, penalties: [{jacobian: 0.5}]"}) {
     SCOPED_TRACE(more);
     const Step p(cat("bottleneck: {dense: 3, activation: sigmoid}, likelihood: bce, ", more));
     const Graph before = until(p.graph, kAddition), after = run_pass(before, kAddition);

@@ -63,5 +63,41 @@ TEST(SparseRows, MultinomialAndItsGradientAreOneNode) {
   EXPECT_EQ(count("multinomial_nll.csr.gradient"), 0);
 }
 
+/// A layer of either kind of weight with its gradient, and the loss: after the passes nobody reads the rows written out.
+TEST(SparseRows, ArrayReadersBecomeReadersOfEntries) {
+  for (const bool trans_w : {true, false}) {
+    Ratings s;
+    const Var w = trans_w ? s.put({4, 4}, {1, 2, 0, 4, -1, 0, 2, 0.5f, 1, 1, 2, 0, 0, 1, 3, 1})
+                          : s.put({4, 4}, {1, -1, 1, 0, 2, 0, 1, 1, 0, 2, 2, 3, 4, 0.5f, 0, 1}),
+              b = s.row({0.5f, -1, 0, 2}), x = csr_dense(s.x, 4);
+    const Var loss = mean(multinomial_nll(linear(x, w, b, trans_w), x));
+    const std::vector<Var> slopes = gradient(loss, std::vector{w, b});
+    s.graph.output("loss", loss);
+    s.graph.output("w", slopes[0]);
+    s.graph.output("b", slopes[1]);
+    const Graph after = optimise(s.graph);
+    for (const Node& node : after.nodes())
+      EXPECT_FALSE(!node.leaf() && node.op.name() == "csr_dense");
+    for (const auto& [name, v] : s.graph.outputs()) {
+      const auto found = std::ranges::find(after.outputs(), name, [](auto& o) { return o.first; });
+      const HostTensor got = interpret(after, s.leaves, *open_device("cpu"),
+                                       std::vector{found->second})[0],
+                       want = interpret(s.graph, s.leaves, *open_device("cpu"), std::vector{v})[0];
+      for (size_t i = 0; i < want.as<float>().size(); ++i)
+        EXPECT_NEAR(got.as<float>()[i], want.as<float>()[i], 1e-5) << name;
+    }
+  }
+}
+
+/// Several predictions of a row are compared with it as an array.
+TEST(SparseRows, SamplesAreComparedWithRowsWrittenOut) {
+  Ratings s;
+  const Var logits = s.put({8, 4}, std::vector<float>(32, 1));
+  s.graph.output("loss", mean(multinomial_nll(logits, csr_dense(s.x, 4))));
+  const Graph after = optimise(s.graph);
+  EXPECT_TRUE(std::ranges::any_of(
+      after.nodes(), [](const Node& n) { return !n.leaf() && n.op.name() == "csr_dense"; }));
+}
+
 }  // namespace
 }  // namespace latent

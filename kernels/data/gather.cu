@@ -1,5 +1,7 @@
 #include "kernels/data/gather.h"
 
+#include <limits>
+
 #include "core/graph/samples.h"
 #include "kernels/data/gather_body.h"
 
@@ -46,6 +48,15 @@ Kernel gather_kernel(const GatherPlan& plan) {
   }};
 }
 
+struct Id {
+  const uint64_t *seed, *step;
+  BatchRows rows;
+  int32_t* out;
+  LATENT_HD void operator()(int64_t i) const {
+    out[i] = static_cast<int32_t>(rows(*seed, *step, i));
+  }
+};
+
 struct Real {
   const uint64_t* step;
   uint64_t batch, rows;
@@ -57,16 +68,20 @@ struct Real {
 
 Type counter() { return {DType::u64, {1}}; }
 
+void check_batch(std::string_view name, const Gather& g, Types in) {
+  if (g.batch < 1 || g.rows < 1 || g.rows_per_block < 1)
+    throw op_error(
+        name, cat("batch ", g.batch, " of ", g.rows, " rows in blocks of ", g.rows_per_block), in);
+  if (g.tail == Gather::Tail::drop && g.batch > g.rows)
+    throw op_error(name, cat("a batch of ", g.batch, " from ", g.rows, " rows drops them all"), in);
+}
+
 }  // namespace
 
 std::vector<Type> Gather::infer(Types in) const {
   if (in.size() < 5 || in[0] != counter() || in[1] != counter())
     throw op_error(name, "takes seed u64[1], step u64[1], shift, scale and blocks", in);
-  if (batch < 1 || rows < 1 || rows_per_block < 1)
-    throw op_error(name, cat("batch ", batch, " of ", rows, " rows in blocks of ", rows_per_block),
-                   in);
-  if (tail == Tail::drop && batch > rows)
-    throw op_error(name, cat("a batch of ", batch, " from ", rows, " rows drops them all"), in);
+  check_batch(name, *this, in);
   const int64_t count = (rows + rows_per_block - 1) / rows_per_block;
   if (static_cast<int64_t>(in.size()) != 4 + count || count > kMaxBlocks)
     throw op_error(name, cat(rows, " rows are ", count, " blocks (at most ", kMaxBlocks, ")"), in);
@@ -97,6 +112,22 @@ Kernel Gather::prepare(const Signature& s, Device&) const {
 Cost Gather::cost(const Signature& s) const {
   const double n = static_cast<double>(s.out[0].elements());
   return {.flops = 2 * n, .bytes = n * static_cast<double>(4 + size_of(s.in[4].dtype))};
+}
+
+std::vector<Type> GatherIds::infer(Types in) const {
+  if (in.size() != 2 || in[0] != counter() || in[1] != counter())
+    throw op_error(name, "takes seed u64[1] and step u64[1]", in);
+  check_batch(name, gather, in);
+  if (gather.rows > std::numeric_limits<int32_t>::max())
+    throw op_error(name, cat(gather.rows, " rows have no numbers of 32 bits"), in);
+  return {{DType::i32, {gather.batch}}};
+}
+
+Kernel GatherIds::prepare(const Signature&, Device&) const {
+  return {.run = [batch = gather.batch, rows = BatchRows(gather)](const Args& a) {
+    for_each(a.stream, batch,
+             Id{a.input<uint64_t>(0), a.input<uint64_t>(1), rows, a.output<int32_t>(0)});
+  }};
 }
 
 std::vector<Type> RowWeights::infer(Types in) const {
@@ -157,6 +188,28 @@ const RegisterSamples samples{
       all.back().bench = true;
       return all;
     }};
+
+const RegisterSamples ids{"data/gather_ids", [] {
+                            Gather gather{.batch = 5, .rows = 17};
+                            std::vector<Sample> all;
+                            const auto add = [&](const char* name) {
+                              all.push_back({.name = cat("gather.ids/", name),
+                                             .op = GatherIds{gather},
+                                             .in = {counter(), counter()},
+                                             .range = {{0, 1e6}, {0, 9}},
+                                             .order = 0});
+                            };
+                            add("shuffled");
+                            gather.tail = Gather::Tail::drop;
+                            add("drop");
+                            gather.shuffle = false;
+                            add("in_order");
+                            gather.sequential = true;
+                            add("sequential");
+                            gather = {.batch = 300, .rows = 100000};
+                            add("300");
+                            return all;
+                          }};
 
 const RegisterSamples row_weights{
     "data/row_weights", [] {

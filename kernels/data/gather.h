@@ -40,6 +40,17 @@ struct Gather {
   bool operator==(const Gather&) const = default;
 };
 
+/// (seed u64[1], step u64[1]) -> i32[batch]: the rows of the data set that `gather` makes a batch of.
+struct GatherIds {
+  static constexpr const char* name = "gather.ids";
+  Gather gather;
+
+  std::vector<Type> infer(Types in) const;
+  Kernel prepare(const Signature& s, Device&) const;
+  Cost cost(const Signature& s) const { return streaming_cost(s, 100); }
+  bool operator==(const GatherIds&) const = default;
+};
+
 /// step u64[1] -> f32[batch]: in evaluation, 1 for a row of the data set and 0 for one behind its
 /// end.
 struct RowWeights {

@@ -3,6 +3,7 @@
 // A weight multiplies its count. The softmax is over all elements of a row.
 #include "core/graph/samples.h"
 #include "kernels/loss/log_sum_exp.h"
+#include "kernels/loss/multinomial.h"
 #include "kernels/loss/rows.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/reduce_map_rows.h"
@@ -280,6 +281,10 @@ const RegisterSamples samples{
     }};
 
 }  // namespace
+
+MultinomialOps multinomial_ops() {
+  return {.loss = Multinomial{}, .gradient = MultinomialGradient{}};
+}
 
 Var multinomial_nll(Var logits, Var x, Var weight) {
   if (!weight) return apply(Multinomial{}, {logits, x});

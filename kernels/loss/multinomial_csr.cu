@@ -1,6 +1,7 @@
 // The multinomial loss against sparse counts: logits are dense, targets are read where they lie.
 #include "core/graph/samples.h"
 #include "kernels/loss/log_sum_exp.h"
+#include "kernels/loss/multinomial.h"
 #include "kernels/loss/rows.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/skeleton.h"
@@ -258,6 +259,10 @@ const RegisterSamples samples{
     }};
 
 }  // namespace
+
+MultinomialOps csr_multinomial_ops() {
+  return {.loss = CsrMultinomial{}, .gradient = CsrMultinomialGradient{}};
+}
 
 Var multinomial_nll(Var logits, const CsrRows& x) {
   return apply(CsrMultinomial{}, {logits, x.ids, x.starts, x.columns, x.values});

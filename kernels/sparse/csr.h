@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include "core/base/hd.h"
@@ -16,6 +17,11 @@ namespace latent {
 
 /// Throws the op's error unless in[first...] are ids, starts, columns and values, the latter of `real`.
 void require_csr(std::string_view op, Types in, size_t first, DType real);
+
+/// The entries that v writes out, where csr_dense made it.
+std::optional<CsrRows> csr_rows(Var v);
+/// The gradient of csr_linear's weight of `in` columns, from g [..., rows, out].
+Var csr_weight_gradient(const CsrRows& x, Var g, int64_t in, bool trans_w = true);
 
 /// Mean number of entries of a row, for costs.
 inline double entries_a_row(const Signature& s, size_t first) {

@@ -86,6 +86,12 @@ const RegisterSamples samples{
 
 }  // namespace
 
+std::optional<CsrRows> csr_rows(Var v) {
+  const Node& node = v.graph->node(v);
+  if (node.leaf() || !node.op.as<CsrDense>()) return std::nullopt;
+  return CsrRows{node.inputs[0], node.inputs[1], node.inputs[2], node.inputs[3]};
+}
+
 Var csr_dense(const CsrRows& x, int64_t width) {
   return apply(CsrDense{width}, {x.ids, x.starts, x.columns, x.values});
 }

@@ -235,8 +235,8 @@ Kernel CsrLinear::prepare(const Signature& s, Device&) const {
 std::vector<Var> CsrLinear::vjp(const Pullback& p) const {
   const WeightShape shape = weight_shape(p.in[4].type(), trans_w);
   std::vector<Var> result(5);
-  result[4] = apply(CsrWeightGradient{shape.in, trans_w},
-                    {p.in[0], p.in[1], p.in[2], p.in[3], p.cotangents[0]});
+  result[4] =
+      csr_weight_gradient({p.in[0], p.in[1], p.in[2], p.in[3]}, p.cotangents[0], shape.in, trans_w);
   return result;
 }
 
@@ -278,6 +278,10 @@ const RegisterSamples samples{
     }};
 
 }  // namespace
+
+Var csr_weight_gradient(const CsrRows& x, Var g, int64_t in, bool trans_w) {
+  return apply(CsrWeightGradient{in, trans_w}, {x.ids, x.starts, x.columns, x.values, g});
+}
 
 Var csr_linear(const CsrRows& x, Var w, bool trans_w) {
   return apply(CsrLinear{trans_w}, {x.ids, x.starts, x.columns, x.values, w});
