@@ -23,14 +23,16 @@ fs::path weights_file(const ModelCommand& c) {
   return fs::is_directory(c.run) ? weights_of(c.run, c.weights) : c.run;
 }
 
-/// A file's rows in f32 [rows, ...], each of `row`'s number of elements and finite; NaN may be allowed.
-HostTensor rows_in(const std::string& file, const Shape& row, bool nan_allowed) {
-  HostTensor rows = to_f32(read_rows(file));
-  const int64_t n = rows.type.rank() > 0 ? rows.type.shape[0] : 0, width = elements(row);
-  if (n == 0 || rows.type.elements() != n * width)
-    throw UserError(cat(file, ": the rows are ", to_string(rows.type),
+/// A file's rows, each of `row`'s number of elements and finite; NaN may be allowed.
+StoredRows rows_in(const std::string& file, const Shape& row, bool nan_allowed) {
+  StoredRows rows = read_rows(file);
+  const int64_t n = rows.count(), width = elements(row);
+  if (n == 0 || rows.width() != width)
+    throw UserError(cat(file, ": the rows are ", to_string(rows.type()),
                         ", this part of the model takes rows of ", to_string(row)));
-  const auto values = rows.as<float>();
+  if (rows.is_sparse()) return rows;  // its entries are finite
+  const HostTensor reals = to_f32(rows.array());
+  const auto values = reals.as<float>();
   for (int64_t i = 0; i < n * width; ++i) {
     const bool nan = std::isnan(values[i]);
     if (std::isfinite(values[i]) || (nan && nan_allowed)) continue;
@@ -41,12 +43,11 @@ HostTensor rows_in(const std::string& file, const Shape& row, bool nan_allowed) 
 }
 
 /// The rows to work on, in the data's units.
-HostTensor rows_of(const ModelCommand& c, const Runner& runner) {
+StoredRows rows_of(const ModelCommand& c, const Runner& runner) {
   const SavedModel& saved = runner.saved();
   if (!c.data.empty()) return rows_in(c.data, saved.row, !saved.data.at("missing").is("refuse"));
   const DataSet data = load_data(saved.data, saved.seed);
-  if (data.test.type.shape[0] == 0)
-    throw UserError("the run has no test rows: name a file with --data");
+  if (data.test.count() == 0) throw UserError("the run has no test rows: name a file with --data");
   return data.test;
 }
 
@@ -87,19 +88,21 @@ void evaluate_command(const ModelCommand& c, const std::vector<std::string>& ove
 
 void encode_command(const ModelCommand& c) {
   Runner runner(weights_file(c), open_device(c.device));
-  save(c, runner.run(View::encoder, runner.scaled(rows_of(c, runner))));
+  const StoredRows rows = rows_of(c, runner);
+  save(c, runner.run(View::encoder, runner.scaled(rows)));
 }
 
 void decode_command(const ModelCommand& c) {
   if (c.data.empty()) throw UserError("decode: name a file of codes with --data");
   Runner runner(weights_file(c), open_device(c.device));
-  save(c, runner.in_units(
-              runner.run(View::decoder, rows_in(c.data, runner.model().code_shape(), false))));
+  const HostTensor codes = to_f32(rows_in(c.data, runner.model().code_shape(), false).dense());
+  save(c, runner.in_units(runner.run(View::decoder, codes)));
 }
 
 void reconstruct_command(const ModelCommand& c) {
   Runner runner(weights_file(c), open_device(c.device));
-  save(c, runner.in_units(runner.run(View::autoencoder, runner.scaled(rows_of(c, runner)))));
+  const StoredRows rows = rows_of(c, runner);
+  save(c, runner.in_units(runner.run(View::autoencoder, runner.scaled(rows))));
 }
 
 std::string info_text(const std::string& topic) {

@@ -13,10 +13,9 @@ std::map<std::string, EvaluationPart>& parts() {
   return parts;
 }
 
-HostTensor scaled(const HostTensor& rows, const HostTensor& shift, const HostTensor& scale) {
-  HostTensor out(Type{DType::f32, rows.type.shape});
-  std::ranges::copy(scaled_rows(rows, 0, rows.type.shape.at(0), shift, scale),
-                    out.as<float>().begin());
+HostTensor scaled(const StoredRows& rows, const HostTensor& shift, const HostTensor& scale) {
+  HostTensor out(Type{DType::f32, rows.type().shape});
+  std::ranges::copy(scaled_rows(rows, 0, rows.count(), shift, scale), out.as<float>().begin());
   return out;
 }
 
@@ -30,6 +29,10 @@ RegisterEvaluation::RegisterEvaluation(ChoiceSpec spec, EvaluationPart part) {
 const EvaluationPart* find_evaluation(const std::string& name) {
   const auto found = parts().find(name);
   return found == parts().end() ? nullptr : &found->second;
+}
+
+RowReader reader_of(const Experiment& e, const std::string& split) {
+  return {split_of(e.data, split), e.data.shift, e.data.scale};
 }
 
 HostTensor scaled_split(const Experiment& e, const std::string& split) {

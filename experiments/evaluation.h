@@ -34,6 +34,8 @@ struct RegisterEvaluation {
 /// nullptr for reconstruction.
 const EvaluationPart* find_evaluation(const std::string& name);
 
+/// The rows of a split, scaled as they are read.
+RowReader reader_of(const Experiment& experiment, const std::string& split);
 /// The rows of a split, scaled: f32 [rows, row...].
 HostTensor scaled_split(const Experiment& experiment, const std::string& split);
 /// What the output must match, the same way: [rows, target...].

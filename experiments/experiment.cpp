@@ -16,12 +16,41 @@ void check_data(const Experiment& e) {
     throw error_at(corruption.mark(), "model.corruption.emphasis",
                    cat("weighs the input's elements ", to_string(e.data.shape),
                        ", and data.target's are ", to_string(target_shape(e.data))));
+  if (has_corruption(corruption) && e.data.train.is_sparse())
+    throw error_at(corruption.mark(), "model.corruption", "is not there for sparse rows");
   const ValueRange range = e.data.targets ? e.data.targets->range : e.data.range;
   e.model->likelihood().check_range(range.lo, range.hi);
   for (const Value& evaluation : e.config.at("evaluate").list())
     if (const Choice choice = as_choice(evaluation);
         const EvaluationPart* part = find_evaluation(choice.name))
       part->check(choice, e);
+}
+
+/// The scaling of rows, and where it lies in the store.
+struct ScalingInStore {
+  const char* shift_name;
+  const HostTensor& shift;
+  const char* scale_name;
+  const HostTensor& scale;
+};
+
+/// Writes entries into `prefix`starts, `prefix`columns and `prefix`values, scaled.
+void upload_entries(const SparseRows& rows, const ScalingInStore& by, const std::string& prefix,
+                    Store& store) {
+  if (std::ranges::any_of(by.shift.as<float>(), [](float s) { return s != 0; }))
+    throw UserError(cat(by.shift_name,
+                        ": the scaling shifts every element, and the zeros of sparse ",
+                        "rows would be filled: take `data.scale: none`, unit or rms"));
+  const auto scale = by.scale.as<float>();
+  std::vector<float> values = rows.values;
+  for (size_t k = 0; k < values.size(); ++k)
+    values[k] *= scale[scale.size() == 1 ? 0 : static_cast<size_t>(rows.columns[k])];
+  const auto write = [&]<class T>(const char* name, const std::vector<T>& array) {
+    store.write(prefix + name, host_tensor<T>({static_cast<int64_t>(array.size())}, array));
+  };
+  write("starts", rows.starts);
+  write("columns", rows.columns);
+  write("values", values);
 }
 
 /// Writes rows into the blocks `prefix`0, `prefix`1, ...
@@ -39,9 +68,23 @@ void upload_rows(const HostTensor& rows, int64_t rows_per_block, const std::stri
   }
 }
 
+/// Arrays are scaled as they are gathered.
+void upload(const StoredRows& rows, int64_t rows_per_block, const std::string& prefix,
+            const ScalingInStore& by, Store& store) {
+  if (rows.is_sparse()) return upload_entries(rows.sparse(), by, prefix, store);
+  store.write(by.shift_name, by.shift);
+  store.write(by.scale_name, by.scale);
+  upload_rows(rows.array(), rows_per_block, prefix, store);
+}
+
 /// Bytes have no missing cells.
-bool is_masked(const DataSet& data, const HostTensor& rows) {
-  return data.masked && rows.type.dtype != DType::u8;
+bool is_masked(const DataSet& data, const StoredRows& rows) {
+  return data.masked && !rows.is_bytes();
+}
+
+std::optional<int64_t> entries_of(const StoredRows& rows) {
+  if (!rows.is_sparse()) return std::nullopt;
+  return static_cast<int64_t>(rows.sparse().columns.size());
 }
 
 TrainingLength length_of(const Value& train, int64_t rows, int64_t batch) {
@@ -84,7 +127,7 @@ Experiment make_experiment(const Value& config) {
   e.model =
       std::make_unique<Model>(e.config.at("model"), e.data.shape, e.seed, target_shape(e.data));
   const Value& train = config.at("train");
-  const int64_t rows = e.data.train.type.shape[0], batch = train.at("batch_size").as_int();
+  const int64_t rows = e.data.train.count(), batch = train.at("batch_size").as_int();
   if (batch > rows)
     throw error_at(train.at("batch_size").mark(), "train.batch_size",
                    cat("is ", batch, ", but the data have ", rows, " train rows"));
@@ -95,7 +138,7 @@ Experiment make_experiment(const Value& config) {
       train.at("optimizer"),
       as_schedule(train.at("schedule"), e.length.steps_per_epoch, e.length.total_steps));
   const Value& stop = train.at("stop");
-  if (!stop.is("none") && e.data.validation.type.shape[0] == 0 &&
+  if (!stop.is("none") && e.data.validation.count() == 0 &&
       stop.at("metric").as_string().starts_with("validation."))
     throw error_at(stop.mark(), "train.stop",
                    "needs validation rows, and data.validation gives none");
@@ -110,27 +153,30 @@ double epochs_after(const TrainingLength& length, int64_t step) {
 }
 
 SplitSource split_source(const Experiment& e, const std::string& split) {
-  const HostTensor& rows = split_of(e.data, split);
-  const int64_t n = rows.type.shape[0];
+  const StoredRows& rows = split_of(e.data, split);
+  const int64_t n = rows.count();
+  const DType stored = rows.type().dtype;
   SplitSource source{.name = split,
-                     .stored = rows.type.dtype,
+                     .stored = stored,
                      .rows = n,
-                     .rows_per_block = rows_per_block(rows.type.dtype, e.data.shape, n),
+                     .rows_per_block = rows_per_block(stored, e.data.shape, n),
                      .scale_size = e.data.shift.type.elements(),
                      .dynamic_binarize = e.config.at("data").at("binarize").is("dynamic"),
-                     .masked = is_masked(e.data, rows)};
+                     .masked = is_masked(e.data, rows),
+                     .entries = entries_of(rows)};
   // The ends of [0, 1] are known, whatever the train rows reach; others are theirs.
   if (e.data.range.lo < 0 || e.data.range.hi > 1) {
     source.lo = static_cast<float>(e.data.range.lo);
     source.hi = static_cast<float>(e.data.range.hi);
   }
   if (e.data.targets) {
-    const HostTensor& targets = targets_of(e.data, split);
-    const DType stored = targets.type.dtype;
-    source.targets = {.stored = stored,
-                      .rows_per_block = rows_per_block(stored, e.data.targets->shape, n),
+    const StoredRows& targets = targets_of(e.data, split);
+    const DType dtype = targets.type().dtype;
+    source.targets = {.stored = dtype,
+                      .rows_per_block = rows_per_block(dtype, e.data.targets->shape, n),
                       .scale_size = e.data.targets->shift.type.elements(),
-                      .masked = is_masked(e.data, targets)};
+                      .masked = is_masked(e.data, targets),
+                      .entries = entries_of(targets)};
   }
   return source;
 }
@@ -138,14 +184,13 @@ SplitSource split_source(const Experiment& e, const std::string& split) {
 void upload_split(const Experiment& e, const std::string& split, Store& store) {
   const SplitSource source = split_source(e, split);
   store.write(names::kSeed, host_tensor<uint64_t>({1}, std::vector<uint64_t>{e.seed}));
-  store.write(names::kShift, e.data.shift);
-  store.write(names::kScale, e.data.scale);
   const std::string prefix = cat("data.", split, ".");
-  upload_rows(split_of(e.data, split), source.rows_per_block, prefix, store);
+  upload(split_of(e.data, split), source.rows_per_block, prefix,
+         {names::kShift, e.data.shift, names::kScale, e.data.scale}, store);
   if (!e.data.targets) return;
-  store.write(names::kTargetShift, e.data.targets->shift);
-  store.write(names::kTargetScale, e.data.targets->scale);
-  upload_rows(targets_of(e.data, split), source.targets->rows_per_block, prefix + "target.", store);
+  upload(targets_of(e.data, split), source.targets->rows_per_block, prefix + "target.",
+         {names::kTargetShift, e.data.targets->shift, names::kTargetScale, e.data.targets->scale},
+         store);
 }
 
 }  // namespace latent

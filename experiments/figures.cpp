@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/config/resolve.h"
-#include "core/data/moments.h"
 #include "core/data/pca.h"
 #include "experiments/evaluation.h"
 #include "models/penalty.h"
@@ -52,14 +51,6 @@ const RegisterChoice spectrum_choice{
     Family::figure,
     {"spectrum", "variances of the principal components of the train rows", {}, {}, ""}};
 
-/// Rows `first` to `first + count` of an array.
-HostTensor head(const HostTensor& rows, int64_t count) {
-  HostTensor part = rows;
-  part.type.shape[0] = std::min(count, rows.type.shape[0]);
-  part.bytes.resize(part.type.bytes());
-  return part;
-}
-
 Rows as_rows(const HostTensor& t) {
   return {{t.type.shape.begin() + 1, t.type.shape.end()}, t.as<float>()};
 }
@@ -88,8 +79,7 @@ class Drawer {
          const std::filesystem::path& folder)
       : e_(e), runner_(runner), lines_(lines), folder_(folder / "figures") {
     std::filesystem::create_directories(folder_);
-    rows_ = runner.scaled(e.data.test.type.shape[0] > 0 ? e.data.test : e.data.train);
-    codes_ = runner.run(View::encoder, rows_);
+    codes_ = runner.run(View::encoder, runner.scaled(rows()));
     units_ = codes_.type.elements() / codes_.type.shape[0];
     find_dead();
   }
@@ -171,8 +161,8 @@ class Drawer {
   }
 
   void draw_reconstructed(int64_t count) {
-    const HostTensor originals = targets(count);
-    const HostTensor reconstructed = runner_.run(View::autoencoder, head(rows_, count));
+    const HostTensor originals = targets(count), rows = head(count);
+    const HostTensor reconstructed = runner_.run(View::autoencoder, rows);
     add("reconstructions", "Reconstructions",
         cat(e_.data.targets ? "Targets of test rows" : "Test rows",
             " over what the model makes of them."),
@@ -186,8 +176,8 @@ class Drawer {
           "figures: denoised: the model has no corruption, and the data no targets of the rows' "
           "shape");
     const HostTensor clean = targets(count),
-                     noisy = corrupted(e_, e_.config.at("model").at("corruption"),
-                                       head(rows_, count), runner_.views().device());
+                     noisy = corrupted(e_, e_.config.at("model").at("corruption"), head(count),
+                                       runner_.views().device());
     const HostTensor denoised = runner_.run(View::autoencoder, noisy);
     const ExampleSet sets[] = {
         {"noisy", as_rows(noisy)}, {"denoised", as_rows(denoised)}, {"clean", as_rows(clean)}};
@@ -196,21 +186,29 @@ class Drawer {
         draw_examples(sets, static_cast<int>(count)));
   }
 
-  /// What the output should match, scaled; of the rows that `rows_` begins with.
+  /// Where the examples are from.
+  const char* split() const { return e_.data.test.count() > 0 ? "test" : "train"; }
+  const StoredRows& rows() const { return split_of(e_.data, split()); }
+  /// The first rows, scaled.
+  HostTensor head(int64_t count) const {
+    return written(runner_.scaled(rows()), e_.data.shape, count);
+  }
+  /// What the output should match, scaled; of the first rows.
   HostTensor targets(int64_t count) const {
-    if (!e_.data.targets) return head(rows_, count);
-    const char* split = e_.data.test.type.shape[0] > 0 ? "test" : "train";
-    HostTensor t = head(targets_of(e_.data, split), count);
-    const std::vector<float> values =
-        scaled_rows(t, 0, t.type.shape[0], e_.data.targets->shift, e_.data.targets->scale);
-    t = HostTensor({DType::f32, t.type.shape});
-    std::ranges::transform(values, t.as<float>().begin(),
-                           [](float v) { return std::isnan(v) ? 0 : v; });
-    return t;
+    if (!e_.data.targets) return head(count);
+    const Targets& t = *e_.data.targets;
+    return written({targets_of(e_.data, split()), t.shift, t.scale, true}, t.shape, count);
+  }
+  static HostTensor written(const RowReader& rows, const Shape& row, int64_t count) {
+    Shape shape{std::min(count, rows.count())};
+    shape.insert(shape.end(), row.begin(), row.end());
+    HostTensor out(Type{DType::f32, shape});
+    rows.read(0, shape[0], out.as<float>());
+    return out;
   }
 
   void draw_code_images(const Value& shape) {
-    const HostTensor originals = head(rows_, 10);
+    const HostTensor originals = head(10);
     CodesFigure figure;
     if (is_picture()) figure.originals = as_rows(originals);
     figure.codes = codes_.as<float>().subspan(0, originals.type.shape[0] * units_);
@@ -268,8 +266,7 @@ class Drawer {
       throw UserError(cat("figures: latents: the code has ", units_, " units, not 2"));
     LatentsFigure figure;
     figure.points = codes_.as<float>();
-    const auto& labels =
-        e_.data.test.type.shape[0] > 0 ? e_.data.test_labels : e_.data.train_labels;
+    const auto& labels = e_.data.test.count() > 0 ? e_.data.test_labels : e_.data.train_labels;
     const std::vector<int> plain(labels.begin(), labels.end());
     figure.labels = plain;
     figure.names = e_.data.label_names;
@@ -321,7 +318,7 @@ class Drawer {
   Runner& runner_;
   const std::vector<MetricsLine>& lines_;
   std::filesystem::path folder_;
-  HostTensor rows_, codes_;  ///< scaled test rows (train rows where there are none) and their codes
+  HostTensor codes_;  ///< of the test rows (train rows where there are none)
   int64_t units_ = 0;
   std::vector<int64_t> dead_;
   RunFigures result_;

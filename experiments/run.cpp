@@ -58,9 +58,9 @@ class Display final : public Watcher {
 };
 
 std::vector<std::pair<std::string, int64_t>> split_rows(const DataSet& data) {
-  return {{"train", data.train.type.shape[0]},
-          {"validation", data.validation.type.shape[0]},
-          {"test", data.test.type.shape[0]}};
+  return {{"train", data.train.count()},
+          {"validation", data.validation.count()},
+          {"test", data.test.count()}};
 }
 
 std::string data_text(const Experiment& e) {
@@ -161,7 +161,7 @@ void finish_run(const Experiment& e, const RunSpec& spec, const fs::path& folder
   result.metrics.push_back({"train", lines.back().train});
   if (!lines.back().validation.empty())
     result.metrics.push_back({"validation", lines.back().validation});
-  if (e.data.test.type.shape[0] > 0)
+  if (e.data.test.count() > 0)
     result.metrics.push_back({"test", evaluate_weights(e, runner, "test")});
   RunFigures figures = draw_figures(e, runner, lines, folder);
   write_report(folder / "report.html", report_of(e, spec, std::move(figures), result));

@@ -18,14 +18,14 @@ class Runner {
   const SavedModel& saved() const { return saved_; }
   const Model& model() const { return *model_; }
 
-  /// Rows in the data's units (any dtype, [rows, ...] with the row's number of elements) -> scaled f32 [rows, row...].
-  /// Throws UserError where the rows do not fit the model.
-  HostTensor scaled(const HostTensor& rows) const;
+  /// Rows in the data's units (any dtype, [rows, ...] with the row's number of elements), scaled as they are read; they
+  /// live longer. Throws UserError where they do not fit the model.
+  RowReader scaled(const StoredRows& rows) const;
   /// The inverse, for reconstructions: in the units of what the output matches.
   HostTensor in_units(const HostTensor& scaled) const;
 
   /// Scaled rows -> codes [rows, code...]; codes -> means; scaled rows -> means. Throws UserError on another width.
-  HostTensor run(View view, const HostTensor& rows) { return views_.run(view, rows); }
+  HostTensor run(View view, const RowReader& rows) { return views_.run(view, rows); }
 
   /// A parameter's values.
   HostTensor parameter(const std::string& name) const { return store_.read(name); }

@@ -40,7 +40,7 @@ Trainer::Trainer(const Experiment& experiment, Store& store, std::filesystem::pa
                                      experiment.training, &terms_, &notes_);
   program_ = std::make_unique<Program>(graph, store, Program::Options{.check = options.check});
   upload_split(experiment, "train", store);
-  if (experiment.data.validation.type.shape[0] > 0)
+  if (experiment.data.validation.count() > 0)
     validation_.emplace(experiment, store, "validation", experiment.averaged(),
                         Program::Options{.check = options.check});
   check_stop();

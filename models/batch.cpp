@@ -18,11 +18,23 @@ Var constant(Graph& graph, const std::string& name, Type type) {
 struct Reader {
   Gather gather;
   std::vector<Var> in;  ///< seed, step, shift, scale, blocks
+  Var sparse;           ///< the batch, where the rows are entries
 
   template <class Source>
   Reader(Build& build, const Source& source, const Shape& row, const std::string& prefix,
          const char* shift, const char* scale, const Gather& rows)
       : gather(rows) {
+    if (source.entries) {
+      const auto entries = [&](const char* name, DType dtype, int64_t count) {
+        return constant(build.graph, prefix + name, {dtype, {count}});
+      };
+      sparse = csr_dense({.ids = latent::apply(GatherIds{gather}, {build.seed, build.step}),
+                          .starts = entries("starts", DType::u64, rows.rows + 1),
+                          .columns = entries("columns", DType::i32, *source.entries),
+                          .values = entries("values", DType::f32, *source.entries)},
+                         elements(row));
+      return;
+    }
     gather.rows_per_block = source.rows_per_block;
     const Type type{DType::f32, {source.scale_size}};
     in = {build.seed, build.step, constant(build.graph, shift, type),
@@ -35,7 +47,7 @@ struct Reader {
     }
   }
 
-  Var plain() const { return latent::apply(gather, in); }
+  Var plain() const { return sparse ? sparse : latent::apply(gather, in); }
   /// Missing cells as 0, and 1 for each of the others, else 0.
   std::pair<Var, Var> masked() const {
     const std::vector<Var> out = latent::apply_all(

@@ -18,12 +18,13 @@ inline constexpr const char* kTargetShift = "data.target.shift";
 inline constexpr const char* kTargetScale = "data.target.scale";
 }  // namespace names
 
-/// What the output must match, where it is not the rows: as many, in blocks "data.train.target.0", ...
+/// What the output must match, where it is not the rows: as many, in blocks "data.train.target.0", ..., or entries.
 struct TargetSource {
   DType stored = DType::u8;
   int64_t rows_per_block = 0;
   int64_t scale_size = 1;
   bool masked = false;
+  std::optional<int64_t> entries = {};
 };
 
 /// A split as it lies on the device: blocks of rows as stored, scaled as they are gathered.
@@ -37,6 +38,9 @@ struct SplitSource {
   bool dynamic_binarize = false;
   bool masked = false;   ///< a NaN is a cell that nobody knows
   float lo = 0, hi = 1;  ///< the ends of the scaled values: what salt and pepper make of an element
+  /// Of sparse rows: they lie there as "data.train.starts" u64[rows + 1], ".columns" i32[entries] and ".values"
+  /// f32[entries], scaled.
+  std::optional<int64_t> entries = {};
   std::optional<TargetSource> targets = {};
 };
 

@@ -251,8 +251,8 @@ Experiment experiment_of(const Combination& c, const std::string& model, int cou
       small_experiment("bottleneck: {dense: 3}, likelihood: mse", cat("epochs: 1, ", train), count);
   const Shape row = around(c[kLayer]).row;
   e.config.set("model", resolved(model).at("model"));
-  for (HostTensor* rows : {&e.data.train, &e.data.validation, &e.data.test})
-    *rows = planar_rows(rows->type.shape[0], row);
+  for (StoredRows* rows : {&e.data.train, &e.data.validation, &e.data.test})
+    *rows = planar_rows(rows->count(), row);
   e.data.shape = row;
   e.data.shift = HostTensor(Type{DType::f32, {1}});
   e.data.scale = host_tensor<float>({1}, std::vector<float>{1});

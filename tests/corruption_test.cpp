@@ -121,7 +121,7 @@ TEST(Corruption, BatchIsWhatTheGatherDraws) {
   const std::vector<float> input = floats(program.output("input")),
                            clean = floats(program.output("clean"));
   for (uint64_t i = 0; i < input.size(); ++i) {
-    const float grey = e.data.train.as<uint8_t>()[i] * e.data.scale.as<float>()[0];
+    const float grey = e.data.train.array().as<uint8_t>()[i] * e.data.scale.as<float>()[0];
     ASSERT_EQ(clean[i], grey);
     const float masked = uniform(0, 0, stream_of("corruption"), i) < 0.25f ? 0 : grey;
     const float noise = normal(0, 0, stream_of("corruption.1"), i);

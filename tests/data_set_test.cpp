@@ -20,9 +20,9 @@
 namespace latent {
 namespace {
 
-int64_t rows(const HostTensor& t) { return t.type.shape.at(0); }
-std::vector<float> values(const HostTensor& t) {
-  const HostTensor f = to_f32(t);
+int64_t rows(const StoredRows& t) { return t.count(); }
+std::vector<float> values(const StoredRows& t) {
+  const HostTensor f = to_f32(t.dense());
   return {f.as<float>().begin(), f.as<float>().end()};
 }
 
@@ -47,7 +47,7 @@ class DataSetTest : public ::testing::Test {
   DataSet load(const std::string& section, int n = 100) {
     return load_yaml("source: csv, path: " + table(n) + ", labels: kind, scale: none, " + section);
   }
-  static std::set<int> numbers(const HostTensor& t) {
+  static std::set<int> numbers(const StoredRows& t) {
     std::set<int> out;
     const auto v = values(t);
     for (size_t i = 0; i < v.size(); i += 2) out.insert(static_cast<int>(v[i]));
@@ -169,7 +169,7 @@ TEST_F(DataSetTest, ScalingIsFittedOnTrainRowsAlone) {
 
 TEST_F(DataSetTest, AutoScaleKnowsItsCases) {
   const DataSet strokes = load_yaml("source: strokes, count: 100");
-  EXPECT_EQ(strokes.train.type, (Type{DType::u8, {72, 28, 28, 1}}));
+  EXPECT_EQ(strokes.train.type(), (Type{DType::u8, {72, 28, 28, 1}}));
   EXPECT_EQ(strokes.range.lo, 0);
   EXPECT_EQ(strokes.range.hi, 1);  // 255 times the f32 next to 1/255
   const std::string reals = write("r.csv", "0,0.5\n1,0.25\n0.5,1\n");
@@ -282,7 +282,8 @@ TEST_F(DataSetTest, TargetsOfAnotherShapeAreScaledByThemselves) {
 
 TEST_F(DataSetTest, TargetsThatDoNotFitAreRefused) {
   write_rows(folder / "x.npy", host_tensor<float>({12, 2}, counted(1)));
-  write_rows(folder / "short.npy", slice_rows(host_tensor<float>({12, 2}, counted(1)), 0, 11));
+  write_rows(folder / "short.npy",
+             slice_rows(host_tensor<float>({12, 2}, counted(1)), 0, 11).array());
   const std::string source = "source: npy, path: " + (folder / "x.npy").string() + ", target: ";
   expect_user_error([&] { load_yaml(source + (folder / "short.npy").string()); },
                     "short.npy has 11 rows, the data 12");
@@ -326,7 +327,7 @@ TEST_F(DataSetTest, NanAndInfinityAreRefusedByPlace) {
 TEST_F(DataSetTest, Binarize) {
   const DataSet threshold = load_yaml("source: strokes, count: 100, binarize: threshold");
   const DataSet plain = load_yaml("source: strokes, count: 100");
-  const auto x = plain.train.as<uint8_t>(), b = threshold.train.as<uint8_t>();
+  const auto x = plain.train.array().as<uint8_t>(), b = threshold.train.array().as<uint8_t>();
   for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(b[i], x[i] >= 128);
   EXPECT_EQ(threshold.scale.as<float>()[0], 1);
 
@@ -336,12 +337,12 @@ TEST_F(DataSetTest, Binarize) {
   EXPECT_EQ(a.train, again.train);
   const DataSet grey = load_yaml("source: strokes, count: 300, split_seed: 1");
   double drawn = 0, expected = 0;
-  for (size_t i = 0; i < a.train.bytes.size(); ++i) {
-    const uint8_t p = grey.train.as<uint8_t>()[i];
-    drawn += a.train.as<uint8_t>()[i];
+  for (size_t i = 0; i < a.train.array().bytes.size(); ++i) {
+    const uint8_t p = grey.train.array().as<uint8_t>()[i];
+    drawn += a.train.array().as<uint8_t>()[i];
     expected += p / 255.0;
     if (p == 0 || p == 255) {
-      ASSERT_EQ(a.train.as<uint8_t>()[i], p == 255);
+      ASSERT_EQ(a.train.array().as<uint8_t>()[i], p == 255);
     }
   }
   EXPECT_NEAR(drawn / expected, 1, 0.02);
@@ -388,7 +389,7 @@ TEST_F(DataSetTest, SafetensorsAndLabelFiles) {
   const std::string section = "source: safetensors, path: " + (folder / "d.safetensors").string() +
                               ", test: none, validation: none";
   const DataSet data = load_yaml(section + ", labels: y");
-  EXPECT_EQ(data.train.type, (Type{DType::bf16, {3, 2}}));
+  EXPECT_EQ(data.train.type(), (Type{DType::bf16, {3, 2}}));
   EXPECT_EQ(data.train_labels, (std::vector<int64_t>{1, 0, 1}));
   expect_user_error([&] { load_yaml(section); }, "has the tensors x, y: say which one with `key`");
   expect_user_error([&] { load_yaml(section + ", key: z"); }, "has no tensor `z`; it has x, y");
@@ -425,7 +426,7 @@ TEST(RealDataTest, KnownSources) {
   NEED_REAL_DATA("optdigits");
   NEED_REAL_DATA("ecg5000");
   const DataSet mnist = load_yaml("source: mnist, train: 55000");
-  EXPECT_EQ(mnist.train.type, (Type{DType::u8, {55000, 28, 28, 1}}));
+  EXPECT_EQ(mnist.train.type(), (Type{DType::u8, {55000, 28, 28, 1}}));
   EXPECT_EQ(rows(mnist.validation), 5000);
   EXPECT_EQ(rows(mnist.test), 10000);
   EXPECT_EQ((std::vector(mnist.test_labels.begin(), mnist.test_labels.begin() + 5)),
@@ -434,7 +435,7 @@ TEST(RealDataTest, KnownSources) {
   EXPECT_EQ(rows(digits.test), 1797);
   EXPECT_EQ(digits.range.hi, 1);
   const DataSet beats = load_yaml("source: ecg5000, train_on: normal, validation: none");
-  EXPECT_EQ(beats.train.type, (Type{DType::f32, {292, 140, 1}}));
+  EXPECT_EQ(beats.train.type(), (Type{DType::f32, {292, 140, 1}}));
   EXPECT_EQ(std::ranges::count(beats.test_labels, 0), 2627);
   EXPECT_EQ(rows(load_yaml("source: ecg5000, test: 0.2").test), 1000);
 }

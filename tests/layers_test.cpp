@@ -41,7 +41,7 @@ HostTensor viewed(const Model& model, View view, Store& store, const HostTensor&
 /// The first rows of an experiment's train split, as the encoder gets them.
 HostTensor train_rows(const Experiment& e, int64_t n) {
   HostTensor rows(Type{DType::f32, {n, 28, 28, 1}});
-  const auto bytes = e.data.train.as<uint8_t>();
+  const auto bytes = e.data.train.array().as<uint8_t>();
   for (int64_t i = 0; i < rows.type.elements(); ++i) rows.as<float>()[i] = bytes[i] / 255.0f;
   return rows;
 }

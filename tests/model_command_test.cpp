@@ -12,7 +12,7 @@ namespace {
 
 class ModelCommandTest : public CommandTest {
  protected:
-  HostTensor rows(const std::string& file) const { return read_rows(at(file)); }
+  HostTensor rows(const std::string& file) const { return read_rows(at(file)).dense(); }
 
   /// `latent COMMAND RUN -o OUTPUT MORE`, and what it wrote.
   HostTensor result(const std::string& command, const std::string& model, const std::string& output,

@@ -69,7 +69,7 @@ TEST_P(Overfits, ThirtyTwoRows) {
   training.take_loss();
   training.program.run(5);
   // Grey data leave a Bernoulli likelihood their entropy, and a Gaussian one its constant.
-  const HostTensor& rows = e.data.train;
+  const HostTensor& rows = e.data.train.array();
   const double n = static_cast<double>(rows.type.elements());
   double entropy = 0;
   for (const uint8_t byte : rows.as<uint8_t>()) {
@@ -180,7 +180,7 @@ TEST(Training, LoggedLossIsTheObjective) {
   const Forward f = forward(*e.model, build, x, x);
   Values leaves = training.values();
   HostTensor& rows = leaves["x"] = HostTensor(x.type());
-  const auto bytes = e.data.train.as<uint8_t>();
+  const auto bytes = e.data.train.array().as<uint8_t>();
   for (int64_t i = 0; i < x.type().elements(); ++i) rows.as<float>()[i] = bytes[i] / 255.0f;
   const auto values = interpret(graph, leaves, *open_device("cpu"),
                                 std::vector{f.terms[0].value, f.terms[1].value});

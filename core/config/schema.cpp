@@ -20,7 +20,9 @@ Option data() {
           contextual("path", none() | path() | list_of(path()),
                      "the source's name, in $LATENT_DATA",
                      "file or folder; a list is read in its order"),
-          option("key", text(), "auto", "npz, safetensors: which array; auto: the only one"),
+          option("key", text(), "auto",
+                 "npz, safetensors: which array; auto: the only one, or the matrix of "
+                 "scipy.sparse.save_npz"),
           option("columns", words({"all"}) | list_of(column()), "all",
                  "csv: names or numbers of the features"),
           option("drop", list_of(column()), "[]", "csv: columns left out"),
@@ -65,7 +67,8 @@ Option data() {
           option("train_on", words({"all", "normal"}) | list_of(column()), "all",
                  "labels of train and validation; other rows leave them, never test"),
           option("scale", words({"auto", "unit", "standard", "minmax", "rms", "none"}), "auto",
-                 "auto: unit for stored integers, none for reals in [0, 1], else standard"),
+                 "auto: unit for stored integers, none for sparse rows and reals in [0, 1], else "
+                 "standard"),
           option("binarize", words({"none", "threshold", "static", "dynamic"}), "none",
                  "threshold at 0.5 after scale, or draw"),
           option("resident", words({"auto", "device"}) | unbuilt(kLater, {"host"}), "auto",

@@ -24,7 +24,8 @@ const RegisterSource fashion{SourceKind::fetched, "fashion-mnist",
 const RegisterSource digits{SourceKind::fetched, "digits", "8x8 grey digits (optdigits)"};
 const RegisterSource ecg{SourceKind::fetched, "ecg5000", "5,000 heartbeats of 140 values"};
 
-const RegisterSource npz{SourceKind::file, "npz", "NumPy archive"};
+const RegisterSource npz{SourceKind::file, "npz",
+                         "NumPy archive, or sparse rows: scipy.sparse.save_npz of a csr matrix"};
 const RegisterSource npy{SourceKind::file, "npy", "NumPy array"};
 const RegisterSource csv{SourceKind::file, "csv", "text, a row a line"};
 const RegisterSource idx{SourceKind::file, "idx", "MNIST's format, .gz too"};

@@ -40,16 +40,6 @@ void convert(const HostTensor& tensor, int64_t first, std::span<float> out) {
   }
 }
 
-size_t row_bytes(const HostTensor& rows) {
-  const int64_t n = rows.type.rank() ? rows.type.shape[0] : 0;
-  return n ? rows.bytes.size() / static_cast<size_t>(n) : 0;
-}
-
-Type with_rows(Type type, int64_t count) {
-  type.shape.at(0) = count;
-  return type;
-}
-
 }  // namespace
 
 void to_f32(const HostTensor& tensor, int64_t first, std::span<float> out) {
@@ -137,39 +127,6 @@ std::vector<std::string> label_texts(const HostTensor& labels) {
     else
       out[i] = label_text(values.as<float>()[i]);
   }
-  return out;
-}
-
-bool has_nan(const HostTensor& rows) {
-  if (rows.type.dtype == DType::u8) return false;
-  const HostTensor values = to_f32(rows);
-  return std::ranges::any_of(values.as<float>(), [](float v) { return std::isnan(v); });
-}
-
-HostTensor slice_rows(const HostTensor& rows, int64_t first, int64_t count) {
-  HostTensor out(with_rows(rows.type, count));
-  const size_t size = row_bytes(rows);
-  std::copy_n(rows.bytes.begin() + first * static_cast<int64_t>(size), out.bytes.size(),
-              out.bytes.begin());
-  return out;
-}
-
-HostTensor take_rows(const HostTensor& rows, std::span<const int64_t> numbers) {
-  HostTensor out(with_rows(rows.type, static_cast<int64_t>(numbers.size())));
-  const size_t size = row_bytes(rows);
-  for (size_t i = 0; i < numbers.size(); ++i)
-    std::copy_n(rows.bytes.data() + static_cast<size_t>(numbers[i]) * size, size,
-                out.bytes.data() + i * size);
-  return out;
-}
-
-HostTensor concatenate_rows(const HostTensor& a, const HostTensor& b, const std::string& where) {
-  if (with_rows(a.type, 0).shape != with_rows(b.type, 0).shape)
-    throw UserError(
-        cat(where, ": its rows are ", to_string(b.type), ", those before are ", to_string(a.type)));
-  if (a.type.dtype != b.type.dtype) return concatenate_rows(to_f32(a), to_f32(b), where);
-  HostTensor out(with_rows(a.type, a.type.shape[0] + b.type.shape[0]));
-  std::ranges::copy(b.bytes, std::ranges::copy(a.bytes, out.bytes.begin()).out);
   return out;
 }
 

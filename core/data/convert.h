@@ -25,15 +25,4 @@ HostTensor integers(Shape shape, std::span<const std::byte> bytes);
 std::vector<std::string> label_texts(const HostTensor& labels);
 std::string label_text(double label);
 
-/// Does any element have no number?
-bool has_nan(const HostTensor& rows);
-
-/// The rows [first, first + count) of rows; rank 0 has none.
-HostTensor slice_rows(const HostTensor& rows, int64_t first, int64_t count);
-/// Rows by number, in that order.
-HostTensor take_rows(const HostTensor& rows, std::span<const int64_t> numbers);
-/// The rows of `a`, then those of `b`: of one element type, or both become f32. Throws UserError, `where` in front,
-/// where their rows differ in shape.
-HostTensor concatenate_rows(const HostTensor& a, const HostTensor& b, const std::string& where);
-
 }  // namespace latent

@@ -21,11 +21,12 @@ namespace {
 // ---- Rows as loaded
 
 /// [rows, channels, height, width] to [rows, height, width, channels].
-HostTensor to_nhwc(const HostTensor& in) {
+HostTensor to_nhwc(const StoredRows& rows) {
+  if (rows.type().rank() != 4)
+    throw UserError(cat("data.layout: nchw is for arrays of 4 axes, and the rows are ",
+                        to_string(rows.type())));
+  const HostTensor& in = rows.array();
   const auto& s = in.type.shape;
-  if (s.size() != 4)
-    throw UserError(
-        cat("data.layout: nchw is for arrays of 4 axes, and the rows are ", to_string(in.type)));
   HostTensor out(Type{in.type.dtype, {s[0], s[2], s[3], s[1]}});
   const size_t size = size_of(in.type.dtype), pixels = static_cast<size_t>(s[2] * s[3]),
                channels = static_cast<size_t>(s[1]);
@@ -37,21 +38,22 @@ HostTensor to_nhwc(const HostTensor& in) {
   return out;
 }
 
-void set_shape(HostTensor& rows, const Shape& row, const char* key) {
-  const int64_t n = rows.type.shape.at(0);
-  if (rows.type.elements() != n * elements(row))
-    throw UserError(
-        cat(key, ": ", to_string(row), " does not fit the rows, which are ", to_string(rows.type)));
-  rows.type.shape = row;
-  rows.type.shape.insert(rows.type.shape.begin(), n);
+void set_shape(StoredRows& rows, const Shape& row, const char* key) {
+  if (rows.set_row(row)) return;
+  throw UserError(cat(key, ": ", to_string(row), " does not fit the rows, which are ",
+                      rows.is_sparse() ? "sparse, " : "", to_string(rows.type())));
 }
 
-/// NaN is refused, or kept for later where `missing` is zero or mask; infinities are always refused.
-void check_finite(const HostTensor& rows, bool allow_nan, const std::string& what) {
-  if (rows.type.dtype == DType::u8) return;
-  const HostTensor values = to_f32(rows);
+/// NaN is refused, or kept for later where `missing` is zero or mask; infinities are always refused. Entries of sparse
+/// rows are finite.
+void check_finite(const StoredRows& rows, bool allow_nan, const std::string& what) {
+  if (rows.is_sparse() && allow_nan)
+    throw UserError(
+        cat(what, ": data.missing: sparse rows have no missing cells: what they do not hold is 0"));
+  if (rows.is_sparse() || rows.is_bytes()) return;
+  const HostTensor values = to_f32(rows.array());
   const auto v = values.as<float>();
-  const size_t width = v.size() / static_cast<size_t>(std::max<int64_t>(rows.type.shape[0], 1));
+  const auto width = static_cast<size_t>(rows.width());
   for (size_t i = 0; i < v.size(); ++i) {
     if (std::isfinite(v[i]) || (allow_nan && std::isnan(v[i]))) continue;
     const bool nan = std::isnan(v[i]);
@@ -64,9 +66,8 @@ void check_finite(const HostTensor& rows, bool allow_nan, const std::string& wha
 /// Targets of as many elements as a row have its shape.
 void prepare_targets(LabelledRows& part, const DataOptions& o, const std::string& what) {
   if (!part.has_targets()) return;
-  if (o.nchw && part.targets.type.rank() == 4) part.targets = to_nhwc(part.targets);
-  if (part.targets.type.elements() == part.rows.type.elements())
-    part.targets.type.shape = part.rows.type.shape;
+  if (o.nchw && part.targets.type().rank() == 4) part.targets = to_nhwc(part.targets);
+  if (part.targets.width() == part.rows.width()) part.targets.set_row(part.rows.row());
   check_finite(part.targets, o.csv.allow_missing, what + " (targets)");
 }
 
@@ -82,12 +83,11 @@ std::string name_of_source(const DataOptions& o) {
 }
 
 void add_to_hash(Sha256& hash, const LabelledRows& part) {
-  hash.update(to_string(part.rows.type));
-  hash.update(part.rows.bytes);
+  add_to_hash(hash, part.rows);
   for (const std::string& label : part.labels) hash.update(label + "\n");
   if (!part.has_targets()) return;
-  hash.update("targets " + to_string(part.targets.type));
-  hash.update(part.targets.bytes);
+  hash.update("targets ");
+  add_to_hash(hash, part.targets);
 }
 
 // ---- Splits
@@ -121,9 +121,11 @@ Pool load_pool(const DataOptions& o) {
   }
   if (o.test_rows == TestRows::file) {
     pool.test = load_rows(o.test_path, o);
-    if (o.nchw && pool.test->rows.type.rank() == 4) pool.test->rows = to_nhwc(pool.test->rows);
-    const Shape& row = pool.rows.rows.type.shape;
-    set_shape(pool.test->rows, Shape(row.begin() + 1, row.end()), "data.test");
+    // Whatever scales the others can scale an array.
+    if (pool.test->rows.is_sparse() && !pool.rows.rows.is_sparse())
+      pool.test->rows = pool.test->rows.dense();
+    if (o.nchw && pool.test->rows.type().rank() == 4) pool.test->rows = to_nhwc(pool.test->rows);
+    set_shape(pool.test->rows, pool.rows.rows.row(), "data.test");
     check_finite(pool.test->rows, o.csv.allow_missing, o.test_path.string());
     check_test_targets(pool, o);
     prepare_targets(*pool.test, o, o.test_path.string());
@@ -132,7 +134,7 @@ Pool load_pool(const DataOptions& o) {
 }
 
 int64_t test_rows_to_take(const Pool& pool, const DataOptions& o) {
-  const int64_t n = pool.rows.rows.type.shape[0];
+  const int64_t n = pool.rows.rows.count();
   if (o.test_rows == TestRows::part) return o.test.of(n);
   if (o.test_rows == TestRows::own && !pool.test) return Part{.rows = {}, .share = 0.2}.of(n);
   return 0;
@@ -160,23 +162,23 @@ std::vector<int64_t> take(const std::vector<int64_t>& labels, const std::vector<
 }
 
 void split_targets(const Pool& pool, const SplitRows& rows, const DataOptions& o, DataSet& data) {
-  const HostTensor& all = pool.rows.targets;
+  const StoredRows& all = pool.rows.targets;
   if (!pool.rows.has_targets()) return;
   Targets& t = data.targets.emplace();
-  t.shape.assign(all.type.shape.begin() + 1, all.type.shape.end());
+  t.shape = all.row();
   t.train = take_rows(all, rows.train);
   const bool whole_test = o.validation_rows == ValidationRows::test;
   t.test = pool.test ? pool.test->targets : take_rows(all, rows.test);
   t.validation = whole_test ? t.test : take_rows(all, rows.validation);
-  if (pool.test && Shape(t.test.type.shape.begin() + 1, t.test.type.shape.end()) != t.shape)
-    throw UserError(cat("data.target: the targets of the test rows are ", to_string(t.test.type),
-                        ", those of the others ", to_string(all.type)));
+  if (pool.test && t.test.row() != t.shape)
+    throw UserError(cat("data.target: the targets of the test rows are ", to_string(t.test.type()),
+                        ", those of the others ", to_string(all.type())));
 }
 
 /// Cuts the pool; `rows` gets the numbers of the rows in the source, its own test rows counted on.
 DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
   const LabelledRows& all = pool.rows;
-  const int64_t n = all.rows.type.shape[0];
+  const int64_t n = all.rows.count();
   std::vector<std::string> texts = all.labels;
   const bool test_labels = pool.test && !pool.test->labels.empty() && !texts.empty();
   if (test_labels) texts.insert(texts.end(), pool.test->labels.begin(), pool.test->labels.end());
@@ -193,7 +195,7 @@ DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
     if (rows.train.empty()) throw UserError("data.train_on: no row is left for training");
   }
   DataSet data;
-  data.shape.assign(all.rows.type.shape.begin() + 1, all.rows.type.shape.end());
+  data.shape = all.rows.row();
   data.train = take_rows(all.rows, rows.train);
   data.validation = take_rows(all.rows, rows.validation);
   data.test = pool.test ? pool.test->rows : take_rows(all.rows, rows.test);
@@ -202,7 +204,7 @@ DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
   data.test_labels = take(ids, rows.test);
   if (pool.test) {
     data.test_labels.assign(test_labels ? pool_end : labels.ids.end(), labels.ids.end());
-    rows.test.resize(static_cast<size_t>(data.test.type.shape[0]));
+    rows.test.resize(static_cast<size_t>(data.test.count()));
     std::iota(rows.test.begin(), rows.test.end(), n);
   }
   if (o.validation_rows == ValidationRows::test) {
@@ -218,19 +220,37 @@ DataSet split_pool(const Pool& pool, const DataOptions& o, SplitRows& rows) {
 // ---- Values
 
 /// A missing value becomes what scales to 0.
-void fill_missing(HostTensor& rows, const HostTensor& shift) {
-  if (rows.type.dtype == DType::u8) return;
-  rows = to_f32(rows);
-  const auto v = rows.as<float>();
+void fill_missing(StoredRows& rows, const HostTensor& shift) {
+  if (rows.is_bytes()) return;
+  HostTensor filled = to_f32(rows.array());
+  const auto v = filled.as<float>();
   const auto s = shift.as<float>();
   for (size_t i = 0; i < v.size(); ++i)
     if (std::isnan(v[i])) v[i] = s[i % s.size()];
+  rows = std::move(filled);
+}
+
+/// Ones where a scaled entry is above 0.5; 0 is not.
+SparseRows above_threshold(const SparseRows& rows, const DataSet& data) {
+  SparseRows out{.width = rows.width};
+  const float scale = data.scale.as<float>()[0];
+  for (size_t r = 0; r + 1 < rows.starts.size(); ++r) {
+    for (size_t k = rows.starts[r]; k < rows.starts[r + 1]; ++k)
+      if (rows.values[k] * scale > 0.5f) out.columns.push_back(rows.columns[k]);
+    out.end_row();
+  }
+  out.values.assign(out.columns.size(), 1);
+  return out;
 }
 
 /// Scaled values as 0 or 1: by the threshold 0.5, or drawn once, a function of the row's number in the source.
-void binarize(HostTensor& rows, const std::vector<int64_t>& numbers, const DataSet& data,
+void binarize(StoredRows& rows, const std::vector<int64_t>& numbers, const DataSet& data,
               const DataOptions& o) {
-  HostTensor out(Type{DType::u8, rows.type.shape});
+  if (rows.is_sparse()) {
+    rows = above_threshold(rows.sparse(), data);
+    return;
+  }
+  HostTensor out(Type{DType::u8, rows.type().shape});
   const size_t width = static_cast<size_t>(elements(data.shape));
   const auto to = out.as<uint8_t>();
   for (size_t r = 0; r < numbers.size(); ++r) {
@@ -258,8 +278,11 @@ void check_binarize(const DataSet& data, const DataOptions& o) {
     throw UserError(
         "data.binarize: makes the rows 0 or 1, and `data.target` is another array: give binary "
         "data");
+  if (data.train.is_sparse() && o.binarize != Binarize::threshold)
+    throw UserError(cat("data.binarize: ", o.binarize == Binarize::fixed ? "static" : "dynamic",
+                        " draws every element, and rows are sparse: take threshold"));
   if (o.binarize == Binarize::dynamic) return;
-  for (const HostTensor* part : {&data.train, &data.validation, &data.test})
+  for (const StoredRows* part : {&data.train, &data.validation, &data.test})
     if (has_nan(*part))
       throw UserError(
           "data.binarize: threshold and static keep no missing cells; `data.missing: zero` or "
@@ -273,14 +296,14 @@ void scale_targets(DataSet& data, const DataOptions& o) {
     t.shift = data.shift;
     t.scale = data.scale;
   } else {
-    const bool bits = t.train.type.dtype == DType::u8 &&
-                      std::ranges::all_of(t.train.as<uint8_t>(), [](uint8_t v) { return v <= 1; });
+    const bool bits = t.train.is_bytes() && std::ranges::all_of(t.train.array().as<uint8_t>(),
+                                                                [](uint8_t v) { return v <= 1; });
     Scaling scaling = fit_scaling(t.train, o.scale, bits ? 1 : 255);
     t.shift = std::move(scaling.shift);
     t.scale = std::move(scaling.scale);
   }
   if (o.zero_missing)
-    for (HostTensor* part : {&t.train, &t.validation, &t.test}) fill_missing(*part, t.shift);
+    for (StoredRows* part : {&t.train, &t.validation, &t.test}) fill_missing(*part, t.shift);
   const Moments moments = moments_of(t.train, t.shift, t.scale);
   t.range = {std::ranges::min(moments.lo), std::ranges::max(moments.hi)};
 }
@@ -311,7 +334,7 @@ DataSet load_data(const DataOptions& o) {
   data.scale = std::move(scaling.scale);
   data.masked = o.mask_missing;
   if (o.zero_missing)
-    for (HostTensor* part : {&data.train, &data.validation, &data.test})
+    for (StoredRows* part : {&data.train, &data.validation, &data.test})
       fill_missing(*part, data.shift);
   check_binarize(data, o);
   if (data.targets) scale_targets(data, o);
@@ -328,14 +351,14 @@ DataSet load_data(const DataOptions& o) {
   return data;
 }
 
-const HostTensor& split_of(const DataSet& data, const std::string& split) {
+const StoredRows& split_of(const DataSet& data, const std::string& split) {
   if (split == "train") return data.train;
   if (split == "validation") return data.validation;
   if (split == "test") return data.test;
   throw std::logic_error("no split is called " + split);
 }
 
-const HostTensor& targets_of(const DataSet& data, const std::string& split) {
+const StoredRows& targets_of(const DataSet& data, const std::string& split) {
   if (!data.targets) return split_of(data, split);
   if (split == "train") return data.targets->train;
   return split == "validation" ? data.targets->validation : data.targets->test;
@@ -346,13 +369,13 @@ const Shape& target_shape(const DataSet& data) {
 }
 
 SplitStatistics statistics_of(const DataSet& data, const std::string& split) {
-  const HostTensor &rows = targets_of(data, split),
-                   &shift = data.targets ? data.targets->shift : data.shift,
+  const StoredRows& rows = targets_of(data, split);
+  const HostTensor &shift = data.targets ? data.targets->shift : data.shift,
                    &scale = data.targets ? data.targets->scale : data.scale;
   const Moments moments = moments_of(rows, shift, scale);
   SplitStatistics s;
   s.sum_of_squares = std::accumulate(moments.squares.begin(), moments.squares.end(), 0.0);
-  const int64_t n = rows.type.shape.at(0), width = elements(target_shape(data));
+  const int64_t n = rows.count(), width = elements(target_shape(data));
   std::vector<double> sums(static_cast<size_t>((n + kMomentRows - 1) / kMomentRows));
   for_each_block(rows, shift, scale, [&](size_t block, const float* x, int64_t count) {
     double sum = 0;

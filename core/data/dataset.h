@@ -8,7 +8,7 @@
 
 #include "core/config/value.h"
 #include "core/data/options.h"
-#include "core/tensor/host_tensor.h"
+#include "core/data/stored_rows.h"
 
 namespace latent {
 
@@ -28,21 +28,21 @@ struct ValueRange {
 /// `data.target`: what the output must match, row by row, where it is not the input.
 struct Targets {
   Shape shape;  ///< of a row
-  HostTensor train, validation, test;
+  StoredRows train, validation, test;
   HostTensor shift,
       scale;  ///< those of the rows where the shapes agree, else fitted in the same way
   ValueRange range;
 };
 
 struct DataSet {
-  Shape shape;  ///< of a row: [28, 28, 1], [140, 1], [21]
-  HostTensor train, validation,
-      test;  ///< [rows, shape...], as stored; 0 rows where there is no such split
+  Shape shape;                         ///< of a row: [28, 28, 1], [140, 1], [21]
+  StoredRows train, validation, test;  ///< 0 rows where there is no such split
   std::vector<int64_t> train_labels, validation_labels,
       test_labels;  ///< places in label_names; empty where there are none
   std::vector<std::string> label_names;
-  HostTensor shift, scale;  ///< f32 [1], or one for each element of a row: x' = (x - shift) * scale
-  ValueRange range;         ///< of the scaled train rows
+  /// f32 [1], or one for each element of a row: x' = (x - shift) * scale. Sparse rows have no shift.
+  HostTensor shift, scale;
+  ValueRange range;  ///< of the scaled train rows
   /// `data.missing: mask`: a NaN among rows or targets that are stored as reals is a cell that
   /// nobody knows; statistics are those of the others.
   bool masked = false;
@@ -56,10 +56,10 @@ DataSet load_data(const Value& data, uint64_t seed);
 DataSet load_data(const DataOptions& options);
 
 /// The rows of "train", "validation" or "test".
-const HostTensor& split_of(const DataSet& data, const std::string& split);
+const StoredRows& split_of(const DataSet& data, const std::string& split);
 
 /// What the output must match: the targets of a split, or its rows where there are none.
-const HostTensor& targets_of(const DataSet& data, const std::string& split);
+const StoredRows& targets_of(const DataSet& data, const std::string& split);
 const Shape& target_shape(const DataSet& data);
 
 /// Statistics of what the output must match on "train", "validation" or "test".

@@ -39,11 +39,11 @@ HostTensor as_images(HostTensor rows) {
 
 LabelledRows images(const fs::path& file, const fs::path& labels) {
   LabelledRows out{as_images(read_idx(file)), label_texts(read_idx(labels))};
-  if (out.rows.type.rank() != 4 || out.rows.type.dtype != DType::u8)
+  if (out.rows.type().rank() != 4 || !out.rows.is_bytes())
     throw UserError(cat(file.string(), ": holds no images"));
-  if (static_cast<int64_t>(out.labels.size()) != out.rows.type.shape[0])
+  if (static_cast<int64_t>(out.labels.size()) != out.rows.count())
     throw UserError(cat(labels.string(), ": has ", out.labels.size(), " labels for the ",
-                        out.rows.type.shape[0], " images of ", file.string()));
+                        out.rows.count(), " images of ", file.string()));
   return out;
 }
 
@@ -64,15 +64,15 @@ LabelledRows optdigits(const fs::path& file) {
   CsvTable table = read_csv(
       file, {.header = false, .delimiter = ',', .columns = {}, .drop = {}, .labels = "64"});
   const int64_t n = table.rows.type.shape[0];
-  LabelledRows out{HostTensor(Type{DType::u8, {n, 8, 8, 1}}), std::move(table.labels)};
+  HostTensor counts(Type{DType::u8, {n, 8, 8, 1}});
   if (table.rows.type.shape[1] != 64)
     throw UserError(cat(file.string(), ": a line has not 65 numbers"));
-  std::ranges::transform(table.rows.as<float>(), out.rows.as<uint8_t>().begin(), [&](float v) {
+  std::ranges::transform(table.rows.as<float>(), counts.as<uint8_t>().begin(), [&](float v) {
     if (!(v >= 0 && v <= 16))
       throw UserError(cat(file.string(), ": has ", v, " among its counts of 0 to 16"));
     return static_cast<uint8_t>(v);
   });
-  return out;
+  return {std::move(counts), std::move(table.labels)};
 }
 
 RawData load_optdigits(const std::vector<fs::path>& files) {

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/data/convert.h"
-
 namespace latent {
 
 Moments::Moments(size_t width)
@@ -49,11 +47,49 @@ void Moments::merge(const Moments& other) {
   }
 }
 
-std::vector<float> scaled_rows(const HostTensor& rows, int64_t first, int64_t n,
+namespace {
+
+/// Those of the entries first, then of the zeros between them, all of which are one value.
+Moments moments_of_entries(const SparseRows& rows, const HostTensor& shift,
+                           const HostTensor& scale) {
+  const auto a = shift.as<float>(), b = scale.as<float>();
+  const auto scaled = [&](float v, size_t j) {
+    return double{(v - a[a.size() == 1 ? 0 : j]) * b[b.size() == 1 ? 0 : j]};
+  };
+  const auto n = static_cast<double>(rows.count());
+  Moments all(static_cast<size_t>(rows.width));
+  const auto add = [&](size_t j, double count, double x) {
+    all.count[j] += count;
+    all.mean[j] += count * x / n;
+    all.lo[j] = std::min(all.lo[j], x);
+    all.hi[j] = std::max(all.hi[j], x);
+  };
+  const auto for_each_entry = [&](const auto& f) {
+    for (size_t k = 0; k < rows.columns.size(); ++k) {
+      const auto j = static_cast<size_t>(rows.columns[k]);
+      f(j, scaled(rows.values[k], j));
+    }
+  };
+  for_each_entry([&](size_t j, double x) { add(j, 1, x); });
+  const std::vector<double> entries = all.count;
+  for (size_t j = 0; j < entries.size(); ++j)
+    if (entries[j] < n) add(j, n - entries[j], scaled(0, j));
+  for_each_entry(
+      [&](size_t j, double x) { all.squares[j] += (x - all.mean[j]) * (x - all.mean[j]); });
+  for (size_t j = 0; j < entries.size(); ++j) {
+    const double apart = scaled(0, j) - all.mean[j];
+    all.squares[j] += (n - entries[j]) * apart * apart;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<float> scaled_rows(const StoredRows& rows, int64_t first, int64_t n,
                                const HostTensor& shift, const HostTensor& scale) {
-  const int64_t width = rows.type.elements() / std::max<int64_t>(rows.type.shape.at(0), 1);
+  const int64_t width = rows.width();
   std::vector<float> x(static_cast<size_t>(n * width));
-  to_f32(rows, first * width, x);
+  rows.read(first, x);
   const auto a = shift.as<float>(), b = scale.as<float>();
   for (size_t r = 0; r < static_cast<size_t>(n); ++r)
     for (size_t j = 0; j < static_cast<size_t>(width); ++j) {
@@ -63,9 +99,10 @@ std::vector<float> scaled_rows(const HostTensor& rows, int64_t first, int64_t n,
   return x;
 }
 
-Moments moments_of(const HostTensor& rows, const HostTensor& shift, const HostTensor& scale) {
-  const int64_t n = rows.type.shape.at(0);
-  const size_t width = static_cast<size_t>(rows.type.elements() / std::max<int64_t>(n, 1));
+Moments moments_of(const StoredRows& rows, const HostTensor& shift, const HostTensor& scale) {
+  if (rows.is_sparse()) return moments_of_entries(rows.sparse(), shift, scale);
+  const int64_t n = rows.count();
+  const size_t width = static_cast<size_t>(rows.width());
   std::vector<Moments> parts(static_cast<size_t>((n + kMomentRows - 1) / kMomentRows));
   for_each_block(rows, shift, scale, [&](size_t block, const float* x, int64_t count) {
     parts[block] = Moments(width);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/tensor/host_tensor.h"
+#include "core/data/stored_rows.h"
 
 namespace latent {
 
@@ -19,21 +19,21 @@ struct Moments {
 };
 
 /// Of (x - shift) * scale, which have one element or one for each of a row. The sums are over fixed blocks of rows in
-/// their order, whatever the number of threads.
-Moments moments_of(const HostTensor& rows, const HostTensor& shift, const HostTensor& scale);
+/// their order, whatever the number of threads; of sparse rows over the entries, which takes no longer than reading them.
+Moments moments_of(const StoredRows& rows, const HostTensor& shift, const HostTensor& scale);
 
 /// Calls f(block, x, n) for blocks of up to 256 rows, scaled to f32 [n, elements], in parallel.
 template <class F>
-void for_each_block(const HostTensor& rows, const HostTensor& shift, const HostTensor& scale, F f);
+void for_each_block(const StoredRows& rows, const HostTensor& shift, const HostTensor& scale, F f);
 
 inline constexpr int64_t kMomentRows = 256;
 /// Rows [first, first + n) as f32, scaled.
-std::vector<float> scaled_rows(const HostTensor& rows, int64_t first, int64_t n,
+std::vector<float> scaled_rows(const StoredRows& rows, int64_t first, int64_t n,
                                const HostTensor& shift, const HostTensor& scale);
 
 template <class F>
-void for_each_block(const HostTensor& rows, const HostTensor& shift, const HostTensor& scale, F f) {
-  const int64_t total = rows.type.shape.at(0), blocks = (total + kMomentRows - 1) / kMomentRows;
+void for_each_block(const StoredRows& rows, const HostTensor& shift, const HostTensor& scale, F f) {
+  const int64_t total = rows.count(), blocks = (total + kMomentRows - 1) / kMomentRows;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t b = 0; b < blocks; ++b) {
     const int64_t first = b * kMomentRows, n = std::min(kMomentRows, total - first);

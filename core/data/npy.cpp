@@ -182,9 +182,8 @@ void check_size(const Shape& shape, size_t element, size_t size, const std::stri
     throw UserError(cat(where, ": ", held - wanted, " bytes behind its array ", to_string(shape)));
 }
 
-}  // namespace
-
-HostTensor parse_npy(std::string_view bytes, const std::string& where) {
+/// The header of an NPY file; `bytes` become what lies behind it.
+Header read_header(std::string_view& bytes, const std::string& where) {
   if (!bytes.starts_with("\x93NUMPY"))
     throw UserError(cat(where, ": is not an NPY file: its magic number is missing"));
   const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(bytes[i])); };
@@ -199,8 +198,15 @@ HostTensor parse_npy(std::string_view bytes, const std::string& where) {
         cat(where, ": is truncated: its header of ", length, " bytes reaches beyond it"));
 
   const Header header(bytes.substr(begin, length), where);
+  bytes.remove_prefix(begin + length);
+  return header;
+}
+
+}  // namespace
+
+HostTensor parse_npy(std::string_view held, const std::string& where) {
+  const Header header = read_header(held, where);
   const Element& element = element_of(header.descr, where);
-  std::string_view held = bytes.substr(begin + length);
   check_size(header.shape, element.size, held.size(), where);
   std::string own;
   if (header.descr[0] == '>' && element.size > 1) {
@@ -213,6 +219,14 @@ HostTensor parse_npy(std::string_view bytes, const std::string& where) {
     held = own;
   }
   return element.make(header.shape, std::as_bytes(std::span(held)));
+}
+
+std::string parse_npy_text(std::string_view held, const std::string& where) {
+  const Header header = read_header(held, where);
+  if (elements(header.shape) != 1 || !header.descr.starts_with("|S"))
+    throw UserError(cat(where, ": is ", to_string(header.shape), " elements of dtype `",
+                        header.descr, "`, and must be one of bytes"));
+  return std::string(held.substr(0, held.find('\0')));
 }
 
 HostTensor read_npy(const std::filesystem::path& path) {

@@ -104,24 +104,37 @@ std::vector<std::string> Npz::keys() const {
   return out;
 }
 
-HostTensor Npz::at(const std::string& key) const {
+bool Npz::has(const std::string& key) const {
+  return std::ranges::find(members_, key, &Member::name) != members_.end();
+}
+
+HostTensor Npz::at(const std::string& key) const { return parse_npy(contents(key), place(key)); }
+
+std::string Npz::text(const std::string& key) const {
+  return parse_npy_text(contents(key), place(key));
+}
+
+std::string Npz::place(const std::string& key) const { return cat(name_, ": `", key, "`"); }
+
+std::string Npz::contents(const std::string& key) const {
   const auto found = std::ranges::find(members_, key, &Member::name);
   if (found == members_.end())
     fail(cat("has no array `", key, "`; it has ", join(keys(), ", "), did_you_mean(key, keys())));
-  const std::string where = cat(name_, ": `", key, "`");
+  const std::string where = place(key);
   if (found->flags & 1) throw UserError(where + ": is encrypted");
   const std::string_view packed = packed_bytes(*found);
-  std::string inflated;
-  std::string_view data = packed;
+  std::string data;
   if (found->method == 8)
-    data = inflated = inflate_raw(packed, found->size, where);
+    data = inflate_raw(packed, found->size, where);
   else if (found->method != 0 || found->packed != found->size)
     throw UserError(cat(where, ": is compressed by method ", found->method,
                         "; supported are stored and deflated"));
+  else
+    data = packed;
   const auto crc =
       crc32_z(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(data.data()), data.size());
   if (crc != found->crc) throw UserError(where + ": is damaged: its checksum is another one");
-  return parse_npy(data, where);
+  return data;
 }
 
 std::string Npz::only_key(const std::vector<std::string>& except) const {

@@ -17,8 +17,7 @@ using Map = Eigen::Map<const Rows>;
 /// order of every sum is fixed.
 Eigen::MatrixXd scatter(const DataSet& data, const Eigen::RowVectorXd& mean) {
   constexpr int64_t kRows = 2048, kStripe = 64;
-  const int64_t d = mean.size(), n = data.train.type.shape[0],
-                stripes = (d + kStripe - 1) / kStripe;
+  const int64_t d = mean.size(), n = data.train.count(), stripes = (d + kStripe - 1) / kStripe;
   Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(d, d);
   for (int64_t first = 0; first < n; first += kRows) {
     const int64_t count = std::min(kRows, n - first);
@@ -44,7 +43,7 @@ void require_whole_rows(const DataSet& data, const std::string& who) {
   if (data.targets)
     throw UserError(cat(who, ": reconstructs the rows, and data.target asks for something else"));
   if (!data.masked) return;
-  for (const HostTensor* part : {&data.train, &data.validation, &data.test})
+  for (const StoredRows* part : {&data.train, &data.validation, &data.test})
     if (has_nan(*part))
       throw UserError(cat(who, ": takes whole rows, and data.missing leaves cells out"));
 }
@@ -54,7 +53,7 @@ Pca::Pca(const DataSet& data) : width_(elements(data.shape)) {
   const int threads = Eigen::nbThreads();
   Eigen::setNbThreads(1);
   mean_ = moments_of(data.train, data.shift, data.scale).mean;
-  const double n = static_cast<double>(data.train.type.shape[0]);
+  const double n = static_cast<double>(data.train.count());
   const Eigen::MatrixXd covariance =
       scatter(data, Eigen::Map<const Eigen::RowVectorXd>(mean_.data(), width_)) / n;
   // The solver reads the lower triangle.
@@ -77,10 +76,10 @@ std::vector<double> Pca::residuals(const DataSet& data, const std::string& split
                                    int64_t rank) const {
   if (rank < 1 || rank > width_)
     throw UserError(cat("pca: rank ", rank, ", and a row has ", width_, " elements"));
-  const HostTensor& rows = split_of(data, split);
+  const StoredRows& rows = split_of(data, split);
   const Map axes(axes_.data(), rank, width_);
   const Eigen::Map<const Eigen::RowVectorXd> mean(mean_.data(), width_);
-  std::vector<double> out(static_cast<size_t>(rows.type.shape.at(0)));
+  std::vector<double> out(static_cast<size_t>(rows.count()));
   const int threads = Eigen::nbThreads();
   Eigen::setNbThreads(1);
   for_each_block(rows, data.shift, data.scale, [&](size_t block, const float* scaled, int64_t n) {

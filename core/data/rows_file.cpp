@@ -27,7 +27,7 @@ std::string csv_text(const HostTensor& rows) {
 
 }  // namespace
 
-HostTensor read_rows(const std::filesystem::path& file) { return load_rows(file, {}).rows; }
+StoredRows read_rows(const std::filesystem::path& file) { return load_rows(file, {}).rows; }
 
 void write_rows(const std::filesystem::path& file, const HostTensor& rows) {
   const std::string extension = file.extension().string();

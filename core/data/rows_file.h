@@ -4,12 +4,13 @@
 #include <filesystem>
 
 #include "core/data/convert.h"
+#include "core/data/stored_rows.h"
 #include "core/tensor/host_tensor.h"
 
 namespace latent {
 
-/// .npy .npz .csv .safetensors, IDX by its name (all .gz too): [rows, ...] as stored. Throws UserError.
-HostTensor read_rows(const std::filesystem::path& file);
+/// .npy .npz .csv .safetensors, IDX by its name (all .gz too): as stored. Throws UserError.
+StoredRows read_rows(const std::filesystem::path& file);
 
 /// f32 rows as .npy, .csv (two axes: the others are flattened) or .safetensors (tensor "rows"). Atomic. Throws UserError.
 void write_rows(const std::filesystem::path& file, const HostTensor& rows);

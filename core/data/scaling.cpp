@@ -57,9 +57,13 @@ Scaling rms(const Moments& m) {
 
 Scaling no_scaling() { return scaling({0}, {1}); }
 
-Scaling fit_scaling(const HostTensor& train, Scale how, double unit) {
-  const bool integers = train.type.dtype == DType::u8;
-  if (how == Scale::none) return no_scaling();
+Scaling fit_scaling(const StoredRows& train, Scale how, double unit) {
+  const bool integers = train.is_bytes();
+  if (train.is_sparse() && (how == Scale::standard || how == Scale::minmax))
+    throw UserError(cat("data.scale: ", how == Scale::standard ? "standard" : "minmax",
+                        " shifts every element, and the zeros of sparse rows would be filled: take "
+                        "none, unit or rms"));
+  if (how == Scale::none || (train.is_sparse() && how == Scale::automatic)) return no_scaling();
   if (integers && how == Scale::automatic) how = Scale::unit;
   if (integers && how == Scale::unit) return scaling({0}, {inverse(unit)});
   const Scaling as_it_is = no_scaling();

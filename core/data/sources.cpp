@@ -50,6 +50,20 @@ HostTensor as_targets(HostTensor targets) {
   return as_stored(std::move(targets));
 }
 
+/// Did scipy.sparse.save_npz write it?
+bool holds_sparse_matrix(const Npz& archive) {
+  return archive.has("format") && archive.has("shape") && archive.has("data");
+}
+
+SparseRows read_sparse_matrix(const Npz& archive, const std::string& file) {
+  const std::string format = archive.text("format");
+  if (format != "csr")
+    throw UserError(cat(file, ": holds a sparse matrix as ", format,
+                        ", and rows are read from csr: save `matrix.tocsr()`"));
+  return make_sparse_rows(archive.at("shape"), archive.at("indptr"), archive.at("indices"),
+                          archive.at("data"), file);
+}
+
 /// Text: a label a line.
 std::vector<std::string> label_lines(const std::string& text) {
   std::vector<std::string> out;
@@ -76,7 +90,11 @@ std::vector<std::string> read_labels(const fs::path& file) {
 LabelledRows from_npz(const fs::path& file, const DataOptions& o, bool labels) {
   const Npz archive(file);
   const std::string target = target_key(o);
-  LabelledRows out{archive.at(o.key.empty() ? archive.only_key({o.labels, target}) : o.key), {}};
+  LabelledRows out;
+  if (o.key.empty() && holds_sparse_matrix(archive))
+    out.rows = read_sparse_matrix(archive, file.string());
+  else
+    out.rows = archive.at(o.key.empty() ? archive.only_key({o.labels, target}) : o.key);
   if (labels) out.labels = label_texts(archive.at(o.labels));
   if (!target.empty()) out.targets = as_targets(archive.at(target));
   return out;
@@ -113,9 +131,9 @@ LabelledRows from_csv(const fs::path& file, const DataOptions& o, bool labels) {
   return {std::move(table.rows), std::move(table.labels)};
 }
 
-LabelledRows from_idx(const fs::path& file) {
-  LabelledRows out{read_idx(file), {}};
-  if (out.rows.type.rank() == 3) out.rows.type.shape.push_back(1);  // pictures of one channel
+HostTensor read_pictures(const fs::path& file) {
+  HostTensor out = read_idx(file);
+  if (out.type.rank() == 3) out.type.shape.push_back(1);  // one channel
   return out;
 }
 
@@ -126,41 +144,41 @@ LabelledRows read_format(const std::string& format, const fs::path& file, const 
   if (format == "npz") out = from_npz(file, o, labels);
   if (format == "npy") out = {read_npy(file), {}};
   if (format == "csv") out = from_csv(file, o, labels);
-  if (format == "idx") out = from_idx(file);
+  if (format == "idx") out = {read_pictures(file), {}};
   if (format == "safetensors") out = from_safetensors(file, o, labels);
-  if (out.rows.type.rank() < 2)
-    throw UserError(cat(file.string(), ": is ", to_string(out.rows.type),
-                        "; rows of values have two axes or more"));
-  if (out.rows.type.elements() == 0)
-    throw UserError(cat(file.string(), ": is ", to_string(out.rows.type), ": it has no rows"));
+  const Type type = out.rows.type();
+  if (type.rank() < 2)
+    throw UserError(
+        cat(file.string(), ": is ", to_string(type), "; rows of values have two axes or more"));
+  if (type.elements() == 0)
+    throw UserError(cat(file.string(), ": is ", to_string(type), ": it has no rows"));
   out.rows = as_stored(std::move(out.rows));
   return out;
 }
 
 void check_labels(const LabelledRows& data, const std::string& where) {
-  if (!data.labels.empty() && static_cast<int64_t>(data.labels.size()) != data.rows.type.shape[0])
+  if (!data.labels.empty() && static_cast<int64_t>(data.labels.size()) != data.rows.count())
     throw UserError(
-        cat(where, ": has ", data.labels.size(), " labels for ", data.rows.type.shape[0], " rows"));
+        cat(where, ": has ", data.labels.size(), " labels for ", data.rows.count(), " rows"));
 }
 
 /// The rows of a file of targets, those of the source in order, then those of its own test rows.
 void read_target_file(const DataOptions& o, RawData& raw) {
   DataOptions plain;
   plain.csv.allow_missing = o.csv.allow_missing;
-  const HostTensor targets = read_format(format_of(o.target), o.target, plain, false).rows;
-  const int64_t n = raw.all.rows.type.shape[0], test = raw.test ? raw.test->rows.type.shape[0] : 0;
-  if (targets.type.shape[0] != n + test)
-    throw UserError(cat("data.target: ", o.target, " has ", targets.type.shape[0],
-                        " rows, the data ", n + test,
-                        test ? cat(" (", test, " of them the source's test rows)") : ""));
+  const StoredRows targets = read_format(format_of(o.target), o.target, plain, false).rows;
+  const int64_t n = raw.all.rows.count(), test = raw.test ? raw.test->rows.count() : 0;
+  if (targets.count() != n + test)
+    throw UserError(cat("data.target: ", o.target, " has ", targets.count(), " rows, the data ",
+                        n + test, test ? cat(" (", test, " of them the source's test rows)") : ""));
   raw.all.targets = slice_rows(targets, 0, n);
   if (raw.test) raw.test->targets = slice_rows(targets, n, test);
 }
 
 void check_targets(const LabelledRows& data, const std::string& where) {
-  if (data.has_targets() && data.targets.type.shape[0] != data.rows.type.shape[0])
-    throw UserError(cat("data.target: ", where, ": ", data.targets.type.shape[0], " targets for ",
-                        data.rows.type.shape[0], " rows"));
+  if (data.has_targets() && data.targets.count() != data.rows.count())
+    throw UserError(cat("data.target: ", where, ": ", data.targets.count(), " targets for ",
+                        data.rows.count(), " rows"));
 }
 
 RawData load_files(const DataOptions& o) {
@@ -173,7 +191,7 @@ RawData load_files(const DataOptions& o) {
     LabelledRows part = read_format(o.source, file, o, in_file);
     check_labels(part, file.string());
     check_targets(part, file.string());
-    if (raw.all.rows.type.rank() == 0) {
+    if (raw.all.rows.type().rank() == 0) {
       raw.all = std::move(part);
       continue;
     }
@@ -187,7 +205,7 @@ RawData load_files(const DataOptions& o) {
     check_labels(raw.all, o.labels);
   }
   // Stored integers are taken for grey values, unless all are 0 or 1.
-  if (raw.all.rows.type.dtype == DType::u8 && std::ranges::max(raw.all.rows.as<uint8_t>()) <= 1)
+  if (raw.all.rows.is_bytes() && std::ranges::max(raw.all.rows.array().as<uint8_t>()) <= 1)
     raw.unit = 1;
   return raw;
 }

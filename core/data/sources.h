@@ -7,17 +7,17 @@
 #include <vector>
 
 #include "core/data/options.h"
-#include "core/tensor/host_tensor.h"
+#include "core/data/stored_rows.h"
 
 namespace latent {
 
 /// Rows, their labels as text, one a row or none, and what the output must match.
 struct LabelledRows {
-  HostTensor rows;  ///< [rows, ...], as stored
+  StoredRows rows;
   std::vector<std::string> labels;
-  HostTensor targets = {};  ///< [rows, ...], as stored, of `data.target`; rank 0: there are none
+  StoredRows targets = {};  ///< of `data.target`; rank 0: there are none
 
-  bool has_targets() const { return targets.type.rank() > 0; }
+  bool has_targets() const { return targets.type().rank() > 0; }
 };
 
 struct RawData {

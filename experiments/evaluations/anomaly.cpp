@@ -65,15 +65,14 @@ std::vector<bool> anomalous_rows(const Experiment& e, const std::string& split) 
 }
 
 /// Squared distance of each scaled row from the mean of the training rows.
-std::vector<double> distances(const Experiment& e, const HostTensor& rows) {
+std::vector<double> distances(const Experiment& e, const StoredRows& rows) {
   const std::vector<double> mean = moments_of(e.data.train, e.data.shift, e.data.scale).mean;
-  std::vector<double> out;
-  const auto x = rows.as<float>();
-  for (size_t at = 0; at < x.size(); at += mean.size()) {
-    double sum = 0;
-    for (size_t k = 0; k < mean.size(); ++k) sum += (x[at + k] - mean[k]) * (x[at + k] - mean[k]);
-    out.push_back(sum);
-  }
+  std::vector<double> out(static_cast<size_t>(rows.count()));
+  for_each_block(rows, e.data.shift, e.data.scale, [&](size_t block, const float* x, int64_t n) {
+    double* sums = out.data() + static_cast<int64_t>(block) * kMomentRows;
+    for (int64_t r = 0; r < n; ++r, x += mean.size())
+      for (size_t k = 0; k < mean.size(); ++k) sums[r] += (x[k] - mean[k]) * (x[k] - mean[k]);
+  });
   return out;
 }
 
@@ -84,7 +83,7 @@ std::string score_of(const Choice& choice, const Experiment& e) {
 
 void check(const Choice& choice, const Experiment& e) {
   require_whole_rows(e.data, "anomaly");
-  if (e.data.test.type.shape[0] > 0 && e.data.test_labels.empty())
+  if (e.data.test.count() > 0 && e.data.test_labels.empty())
     throw UserError("anomaly: the data have no labels, so that nothing tells what an anomaly is");
   score_graph(*e.model, score_of(choice, e), 1);
 }
@@ -93,17 +92,16 @@ Metrics run(const EvaluationInput& in) {
   const Experiment& e = in.experiment;
   const std::string score = score_of(in.choice, e);
   const std::vector<bool> anomalous = anomalous_rows(e, in.split);
-  const HostTensor rows = scaled_split(e, in.split);
-  const std::vector<double> scores = in.views.scores(score, rows, e.seed);
+  const std::vector<double> scores = in.views.scores(score, reader_of(e, in.split), e.seed);
   const double threshold = threshold_of(as_choice(in.choice.option("threshold")),
-                                        in.views.scores(score, scaled_split(e, "train"), e.seed));
+                                        in.views.scores(score, reader_of(e, "train"), e.seed));
   const Detection found = detect(scores, anomalous, threshold);
   const Value& option = in.choice.option("components");
   const int64_t rank =
       std::min(option.is("code") ? elements(e.model->code_shape()) : option.as_int(),
                elements(e.data.shape));
   return {{"auroc", auroc(scores, anomalous)},
-          {"norm.auroc", auroc(distances(e, rows), anomalous)},
+          {"norm.auroc", auroc(distances(e, split_of(e.data, in.split)), anomalous)},
           {"pca.auroc", auroc(Pca(e.data).residuals(e.data, in.split, rank), anomalous)},
           {"average_precision", average_precision(scores, anomalous)},
           {"threshold", threshold},
