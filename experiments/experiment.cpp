@@ -16,8 +16,7 @@ void check_data(const Experiment& e) {
     throw error_at(corruption.mark(), "model.corruption.emphasis",
                    cat("weighs the input's elements ", to_string(e.data.shape),
                        ", and data.target's are ", to_string(target_shape(e.data))));
-  if (has_corruption(corruption) && e.data.train.is_sparse())
-    throw error_at(corruption.mark(), "model.corruption", "is not there for sparse rows");
+  if (e.data.train.is_sparse()) check_corruptions_of_sparse_rows(corruption);
   const ValueRange range = e.data.targets ? e.data.targets->range : e.data.range;
   e.model->likelihood().check_range(range.lo, range.hi);
   for (const Value& evaluation : e.config.at("evaluate").list())

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/ops.h"
+#include "kernels/sparse/csr.h"
 
 namespace latent {
 namespace {
@@ -17,28 +18,28 @@ Var constant(Graph& graph, const std::string& name, Type type) {
 /// Rows on the device, and how a gather reads them.
 struct Reader {
   Gather gather;
-  std::vector<Var> in;  ///< seed, step, shift, scale, blocks
-  Var sparse;           ///< the batch, where the rows are entries
+  std::vector<Var> in;             ///< seed, step, shift, scale, blocks
+  std::optional<CsrRows> entries;  ///< of sparse rows
+  int64_t width;                   ///< elements of a row
 
   template <class Source>
   Reader(Build& build, const Source& source, const Shape& row, const std::string& prefix,
          const char* shift, const char* scale, const Gather& rows)
-      : gather(rows) {
+      : gather(rows), in{build.seed, build.step}, width(elements(row)) {
     if (source.entries) {
-      const auto entries = [&](const char* name, DType dtype, int64_t count) {
+      const auto array = [&](const char* name, DType dtype, int64_t count) {
         return constant(build.graph, prefix + name, {dtype, {count}});
       };
-      sparse = csr_dense({.ids = latent::apply(GatherIds{gather}, {build.seed, build.step}),
-                          .starts = entries("starts", DType::u64, rows.rows + 1),
-                          .columns = entries("columns", DType::i32, *source.entries),
-                          .values = entries("values", DType::f32, *source.entries)},
-                         elements(row));
+      entries = {.ids = latent::apply(GatherIds{gather}, in),
+                 .starts = array("starts", DType::u64, rows.rows + 1),
+                 .columns = array("columns", DType::i32, *source.entries),
+                 .values = array("values", DType::f32, *source.entries)};
       return;
     }
     gather.rows_per_block = source.rows_per_block;
     const Type type{DType::f32, {source.scale_size}};
-    in = {build.seed, build.step, constant(build.graph, shift, type),
-          constant(build.graph, scale, type)};
+    in.push_back(constant(build.graph, shift, type));
+    in.push_back(constant(build.graph, scale, type));
     for (int64_t first = 0; first < rows.rows; first += source.rows_per_block) {
       Shape shape{std::min(source.rows_per_block, rows.rows - first)};
       shape.insert(shape.end(), row.begin(), row.end());
@@ -47,7 +48,11 @@ struct Reader {
     }
   }
 
-  Var plain() const { return sparse ? sparse : latent::apply(gather, in); }
+  Var plain() const { return entries ? csr_dense(*entries, width) : latent::apply(gather, in); }
+  /// Sparse rows under noise.
+  Var corrupted(CsrNoise noise) const {
+    return csr_dense(CsrBatch(*entries, std::move(noise), in[0], in[1]), width);
+  }
   /// Missing cells as 0, and 1 for each of the others, else 0.
   std::pair<Var, Var> masked() const {
     const std::vector<Var> out = latent::apply_all(
@@ -67,13 +72,19 @@ Batch gather_input(const Build& build, const Model& model, const SplitSource& so
     b.input = b.clean = reader.plain();
     return b;
   }
-  const CorruptedGather op{
-      .gather = reader.gather,
-      .corruptions = make_corruptions(corruption, build, source.lo, source.hi, length),
-      .fixed = corrupted && !build.training,
-      .missing = source.masked,
-      .clean = corrupted && !(paired && build.training),
-      .weights = emphasis || masks};
+  const std::vector<Corruption> corruptions =
+      make_corruptions(corruption, build, source.lo, source.hi, length);
+  if (reader.entries) {
+    b.input = reader.corrupted({.corruptions = corruptions, .fixed = !build.training});
+    b.clean = reader.plain();
+    return b;
+  }
+  const CorruptedGather op{.gather = reader.gather,
+                           .corruptions = corruptions,
+                           .fixed = corrupted && !build.training,
+                           .missing = source.masked,
+                           .clean = corrupted && !(paired && build.training),
+                           .weights = emphasis || masks};
   const std::vector<Var> out = latent::apply_all(op, reader.in);
   b.input = out[0];
   b.clean = op.clean ? out[1] : b.input;

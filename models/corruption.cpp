@@ -108,6 +108,20 @@ void check_corruptions(const Value& corruption) {
   for (const Choice& choice : all) make_corruption(choice);
 }
 
+void check_corruptions_of_sparse_rows(const Value& corruption) {
+  for (const Choice& choice : choices(corruption)) {
+    const Corruption c = make_corruption(choice);
+    if (c.kind != Kind::masking && c.kind != Kind::dropout)
+      throw error_at(
+          corruption.mark(), "model.corruption",
+          cat(choice.name,
+              " fills the zeros of sparse rows: masking and dropout leave them as they are"));
+  }
+  if (has_emphasis(corruption))
+    throw error_at(corruption.mark(), "model.corruption.emphasis",
+                   "weighs every element, and the rows are sparse");
+}
+
 bool has_corruption(const Value& corruption) { return !choices(corruption).empty(); }
 
 bool has_emphasis(const Value& corruption) {

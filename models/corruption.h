@@ -18,6 +18,9 @@ std::vector<Corruption> make_corruptions(const Value& corruption, const Build& b
 /// Throws what make_corruptions would.
 void check_corruptions(const Value& corruption);
 
+/// Throws UserError for what fills the zeros of sparse rows: noise that is no masking or dropout, and an emphasis.
+void check_corruptions_of_sparse_rows(const Value& corruption);
+
 bool has_corruption(const Value& corruption);
 /// Does any of them weigh elements by whether it struck?
 bool has_emphasis(const Value& corruption);

@@ -134,8 +134,53 @@ TEST_F(SparseTraining, RowsAreNeverWrittenOut) {
   EXPECT_EQ(count(squared, "csr_linear.weight_gradient"), 1);
 }
 
+/// Masking and dropout strike the same elements both ways, in training and, by example, in evaluation.
+TEST_F(SparseTraining, NoiseIsThatOfTheRowsWrittenOut) {
+  const std::vector<std::string> noises{
+      "{masking: 0.3}", "{dropout: 0.5}",
+      "[{masking: {rate: 0.6, schedule: {linear: {over: 20}}}}, {dropout: 0.25}]"};
+  for (const std::string& noise : noises) {
+    const std::string model = cat("corruption: ", noise, ", bottleneck: {dense: 6}, likelihood: ");
+    expect_same(model + "multinomial");
+    expect_same(model + "mse");
+    const Graph step = training_step(model + "multinomial");
+    EXPECT_EQ(count(step, "csr_dense"), 0);
+    EXPECT_EQ(count(step, "csr_linear"), 1);
+    EXPECT_EQ(count(step, "multinomial_nll.csr.with_gradient"), 1);
+  }
+  // The batch itself, to the bit.
+  for (const bool training : {true, false}) {
+    const auto input = [&](bool sparse) {
+      const Experiment e = make(
+          sparse, cat("corruption: ", noises.back(), ", bottleneck: {dense: 6}, likelihood: mse"));
+      Graph graph;
+      Build build{.graph = graph, .training = training, .taps = {}};
+      const auto counter = [&](const char* name) {
+        return graph.variable({.name = name,
+                               .type = {DType::u64, {1}},
+                               .role = Role::constant,
+                               .init = {},
+                               .group = ""});
+      };
+      build.step = counter("step");
+      build.seed = counter(names::kSeed);
+      const Batch batch =
+          gather_batch(build, *e.model, split_source(e, "train"), {.batch = 32}, &e.length);
+      graph.output("input", batch.input);
+      Store store(open_device("cpu"));
+      Program program(graph, store);
+      upload_split(e, "train", store);
+      store.write("step", host_tensor<uint64_t>({1}, std::vector<uint64_t>{7}));
+      program.run();
+      return program.output("input");
+    };
+    EXPECT_EQ(input(true), input(false));
+  }
+}
+
 TEST_F(SparseTraining, TwiceAndResumedToTheBit) {
-  const Experiment e = make(true, "bottleneck: {gaussian: 4}, likelihood: multinomial");
+  const Experiment e =
+      make(true, "corruption: {dropout: 0.5}, bottleneck: {gaussian: 4}, likelihood: multinomial");
   Training whole(e), again(e), first(e), second(e);
   whole.program.run(12);
   again.program.run(12);
@@ -207,6 +252,16 @@ TEST_F(SparseTraining, WhatFillsZerosIsRefused) {
   HostTensor& counts = rows;
   expect_user_error([&] { make(true, model + "mse", kSgd, ", scale: standard"); }, "data.scale",
                     "standard");
+  const auto noise = [&](const std::string& corruption, const std::string& part,
+                         const std::string& other) {
+    expect_user_error([&] { make(true, cat("corruption: ", corruption, ", ", model, "mse")); },
+                      part, other);
+  };
+  noise("{gaussian: 0.1}", "model.corruption", "gaussian fills the zeros of sparse rows");
+  noise("[{masking: 0.1}, {salt_and_pepper: 0.1}]", "model.corruption",
+        "salt_and_pepper fills the zeros of sparse rows");
+  noise("{masking: {rate: 0.1, emphasis: [1, 0]}}", "model.corruption.emphasis",
+        "weighs every element, and the rows are sparse");
   counts.as<float>()[0] = -1;
   expect_user_error([&] { make(true, model + "multinomial"); }, "multinomial explains counts");
 }

@@ -1,67 +1,14 @@
 #include "kernels/data/corrupt.h"
 
 #include "core/graph/samples.h"
+#include "kernels/data/corrupt_body.h"
 #include "kernels/data/gather_body.h"
 
 namespace latent {
 namespace {
 
 using Kind = Corruption::Kind;
-
-/// The amount of a corruption at a step, its schedule counted.
-LATENT_HD float amount_at(const Corruption& c, int64_t step) {
-  const float amount = c.amount * c.schedule.factor(step);
-  return c.kind == Kind::gaussian ? amount : math::min(amount, 1.0f);
-}
-
-/// A corruption at this step, as every element of a row sees it.
-struct Now {
-  float amount, kept;  // kept: what dropout multiplies the others with
-  float lo, hi, struck, spared;
-
-  LATENT_HD Now(const Corruption& c, float at)
-      : amount(at),
-        kept(c.kind == Kind::dropout && at < 1 ? 1 / (1 - at) : 1.0f),
-        lo(c.lo),
-        hi(c.hi),
-        struck(c.struck),
-        spared(c.spared) {}
-};
-
-/// What one kind of corruption does to an element, from the number drawn for it.
-template <Kind kind>
-struct Corrupt {
-  using Draw = std::conditional_t<kind == Kind::gaussian, float, uint32_t>;
-
-  /// The draws of elements 4 block to 4 block + 3.
-  static LATENT_HD void draw4(uint64_t seed, uint64_t step, uint64_t stream, uint64_t block,
-                              Draw* out) {
-    if constexpr (kind == Kind::gaussian) {
-      const Float4 z = normal4(seed, step, stream, block);
-      for (int k = 0; k < 4; ++k) out[k] = z.v[k];
-    } else {
-      const Words4 words = random_words4(seed, step, stream, block);
-      for (int k = 0; k < 4; ++k) out[k] = words.v[k];
-    }
-  }
-  static LATENT_HD float value(float x, Draw drawn, const Now& c) {
-    if constexpr (kind == Kind::gaussian) {
-      return math::min(math::max(x + c.amount * drawn, c.lo), c.hi);
-    } else {
-      float to = 0;
-      if (kind == Kind::salt_and_pepper)
-        to = math::select(bernoulli_of(drawn, 0.5f * c.amount), c.lo, c.hi);
-      return math::select(bernoulli_of(drawn, c.amount), to,
-                          kind == Kind::dropout ? x * c.kept : x);
-    }
-  }
-  static LATENT_HD float weight(Draw drawn, const Now& c) {
-    if constexpr (kind == Kind::gaussian)
-      return c.struck;
-    else
-      return math::select(bernoulli_of(drawn, c.amount), c.struck, c.spared);
-  }
-};
+using Now = CorruptionNow;
 
 /// `body` of what corrupts in that kind.
 template <class Body>
@@ -139,7 +86,9 @@ struct CorruptBody {
     return fixed ? corruption[k].amount : amount_at(corruption[k], static_cast<int64_t>(step()));
   }
   /// The first random block of row i, whose source is row r.
-  LATENT_HD int64_t first_block(int64_t i, int64_t r) const { return (fixed ? r : i) * g.quads(); }
+  LATENT_HD int64_t first_block(int64_t i, int64_t r) const {
+    return first_corruption_block(fixed ? r : i, g.cols);
+  }
 
   /// Columns 4 q to 4 q + 3 of row i of every output.
   LATENT_HD void four(int64_t i, int64_t r, int64_t q, const float* amounts) const {

@@ -10,10 +10,12 @@ namespace latent {
 namespace {
 
 /// The entries that v of the source writes out, in the new graph.
-std::optional<CsrRows> entries_of(const GraphRewriter& r, Var v) {
-  const std::optional<CsrRows> rows = csr_rows(v);
-  if (!rows) return std::nullopt;
-  return CsrRows{r[rows->ids], r[rows->starts], r[rows->columns], r[rows->values]};
+std::optional<CsrBatch> entries_of(const GraphRewriter& r, Var v) {
+  std::optional<CsrBatch> x = csr_rows(v);
+  if (!x) return std::nullopt;
+  for (Var* part : {&x->ids, &x->starts, &x->columns, &x->values}) *part = r[*part];
+  if (x->noise) x->seed = r[x->seed], x->step = r[x->step];
+  return x;
 }
 
 bool read_by_layer(GraphRewriter& r, int id) {
@@ -21,7 +23,7 @@ bool read_by_layer(GraphRewriter& r, int id) {
   const PointwiseFamily* plain = find_pointwise("linear");
   const bool trans_w = node.op == plain->linear;
   if (!trans_w && !(node.op == plain->linear_tied)) return false;
-  const std::optional<CsrRows> x = entries_of(r, node.inputs[0]);
+  const std::optional<CsrBatch> x = entries_of(r, node.inputs[0]);
   if (!x) return false;
   const Var y = csr_linear(*x, r[node.inputs[1]], trans_w);
   r.replace(id, {node.inputs.size() > 2 ? y + r[node.inputs[2]] : y});
@@ -34,7 +36,7 @@ bool read_by_weight_gradient(GraphRewriter& r, int id) {
   if (!(node.op == AnyOp(MatMul{.trans_a = true}))) return false;
   for (const size_t place : {1, 0}) {
     const Var x = node.inputs[place], g = node.inputs[1 - place];
-    const std::optional<CsrRows> entries = entries_of(r, x);
+    const std::optional<CsrBatch> entries = entries_of(r, x);
     if (!entries) continue;
     r.replace(id, {csr_weight_gradient(*entries, r[g], x.shape()[1], place == 1)});
     return true;
@@ -48,9 +50,9 @@ void read_by_loss(GraphRewriter& r, int id) {
   const bool gradient = node.op == array.gradient;
   const size_t logits = gradient ? 1 : 0, x = logits + 1;
   if ((!gradient && !(node.op == array.loss)) || node.inputs.size() != x + 1) return;
-  const std::optional<CsrRows> entries = entries_of(r, node.inputs[x]);
-  // With several samples a row is compared with several predictions.
-  if (!entries || node.inputs[logits].shape() != node.inputs[x].shape()) return;
+  const std::optional<CsrBatch> entries = entries_of(r, node.inputs[x]);
+  // With several samples a row is compared with several predictions. Counts under noise are none.
+  if (!entries || entries->noise || node.inputs[logits].shape() != node.inputs[x].shape()) return;
   std::vector<Var> in;
   for (size_t i = 0; i < x; ++i) in.push_back(r[node.inputs[i]]);
   in.insert(in.end(), {entries->ids, entries->starts, entries->columns, entries->values});

@@ -11,17 +11,48 @@
 
 #include "core/base/hd.h"
 #include "core/graph/op.h"
+#include "kernels/data/corrupt.h"
 #include "kernels/ops.h"
 
 namespace latent {
 
-/// Throws the op's error unless in[first...] are ids, starts, columns and values, the latter of `real`.
-void require_csr(std::string_view op, Types in, size_t first, DType real);
+/// Masking and dropout of entries, which leave zeros zero. They draw what CorruptedGather draws for the same rows as
+/// arrays.
+struct CsrNoise {
+  std::vector<Corruption> corruptions = {};
+  bool fixed = false;
+
+  explicit operator bool() const { return !corruptions.empty(); }
+  bool operator==(const CsrNoise&) const = default;
+};
+
+/// Rows of a batch, and what is done to their entries as they are read; under noise seed and step, u64[1], are there.
+struct CsrBatch : CsrRows {
+  CsrNoise noise;
+  Var seed, step;
+
+  CsrBatch(const CsrRows& rows, CsrNoise of = {}, Var of_seed = {}, Var of_step = {})  // NOLINT
+      : CsrRows(rows), noise(std::move(of)), seed(of_seed), step(of_step) {}
+  /// ids, starts, columns, values, `other` where there is one, and under noise seed and step.
+  std::vector<Var> inputs(Var other = {}) const;
+};
 
 /// The entries that v writes out, where csr_dense made it.
-std::optional<CsrRows> csr_rows(Var v);
+std::optional<CsrBatch> csr_rows(Var v);
+Var csr_dense(const CsrBatch& x, int64_t width);
+Var csr_linear(const CsrBatch& x, Var w, bool trans_w = true);
 /// The gradient of csr_linear's weight of `in` columns, from g [..., rows, out].
-Var csr_weight_gradient(const CsrRows& x, Var g, int64_t in, bool trans_w = true);
+Var csr_weight_gradient(const CsrBatch& x, Var g, int64_t in, bool trans_w = true);
+
+/// Throws the op's error unless in[first...] are ids, starts, columns and values, the latter of `real`.
+void require_csr(std::string_view op, Types in, size_t first, DType real);
+/// Throws the op's error unless `in` are the inputs of a batch, with `others` behind its values.
+void require_csr_batch(std::string_view op, Types in, size_t others, DType real,
+                       const CsrNoise& noise);
+/// The batch of an op's inputs.
+CsrBatch csr_batch(std::span<const Var> in, const CsrNoise& noise);
+/// Of samples: masking whose rate follows a schedule, then dropout.
+CsrNoise sample_noise(bool fixed);
 
 /// Mean number of entries of a row, for costs.
 inline double entries_a_row(const Signature& s, size_t first) {
@@ -44,6 +75,10 @@ struct CsrEntries {
         values(a.input<T>(first + 3)) {}
   LATENT_HD int64_t begin(int64_t r) const { return static_cast<int64_t>(starts[ids[r]]); }
   LATENT_HD int64_t end(int64_t r) const { return static_cast<int64_t>(starts[ids[r] + 1]); }
+
+  /// As they are at this step, and the value of entry k of row r.
+  LATENT_HD CsrEntries now() const { return *this; }
+  LATENT_HD T value(int64_t, int64_t k) const { return values[k]; }
 };
 
 }  // namespace latent

@@ -2,7 +2,7 @@
 #include "core/graph/samples.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/skeleton.h"
-#include "kernels/sparse/csr.h"
+#include "kernels/sparse/corrupted_entries.h"
 
 namespace latent {
 namespace {
@@ -22,45 +22,53 @@ WeightShape weight_shape(const Type& w, bool trans_w) {
   return shape;
 }
 
-template <class T>
+template <class T, class Entries>
 struct CpuCsrLinear {
-  CsrEntries<T> x;
+  static constexpr int64_t kPiece = 256;  ///< entries whose values are made at once
+  Entries entries;
   const T* w;
   T* y;
   WeightShape shape;
   int64_t rows;
   LATENT_CPU_BODY void operator()(int64_t task) const {
-    const int64_t layer = task / rows, r = task % rows, begin = x.begin(r), end = x.end(r);
+    const auto x = entries.now();
+    const int64_t layer = task / rows, r = task % rows, end = x.end(r);
     T* row = y + task * shape.out;
     std::fill_n(row, shape.out, T(0));
-    if (shape.trans_w) {
-      for (int64_t o = 0; o < shape.out; ++o)
-        for (int64_t k = begin; k < end; ++k)
-          row[o] += x.values[k] * w[shape.at(layer, o, x.columns[k])];
-      return;
-    }
-    for (int64_t k = begin; k < end; ++k) {
-      const T value = x.values[k];
-      const T* from = w + shape.at(layer, 0, x.columns[k]);
+    T values[kPiece];
+    for (int64_t first = x.begin(r); first < end; first += kPiece) {
+      const int64_t n = std::min(kPiece, end - first);
+      const int32_t* columns = x.columns + first;
+      for (int64_t k = 0; k < n; ++k) values[k] = x.value(r, first + k);
+      if (shape.trans_w) {
+        for (int64_t o = 0; o < shape.out; ++o)
+          for (int64_t k = 0; k < n; ++k) row[o] += values[k] * w[shape.at(layer, o, columns[k])];
+        continue;
+      }
+      for (int64_t k = 0; k < n; ++k) {
+        const T value = values[k];
+        const T* from = w + shape.at(layer, 0, columns[k]);
 #pragma omp simd
-      for (int64_t o = 0; o < shape.out; ++o) row[o] += value * from[o];
+        for (int64_t o = 0; o < shape.out; ++o) row[o] += value * from[o];
+      }
     }
   }
 };
 
 /// A thread an output of a row.
-template <class T>
+template <class T, class Entries>
 struct CsrLinearBody {
-  CsrEntries<T> x;
+  Entries entries;
   const T* w;
   T* y;
   WeightShape shape;
   int64_t rows;
   LATENT_HD void operator()(int64_t task, int64_t o) const {
+    const auto x = entries.now();
     const int64_t layer = task / rows, r = task % rows, end = x.end(r);
     T sum = 0;
     for (int64_t k = x.begin(r); k < end; ++k)
-      sum += x.values[k] * w[shape.at(layer, o, x.columns[k])];
+      sum += x.value(r, k) * w[shape.at(layer, o, x.columns[k])];
     y[task * shape.out + o] = sum;
   }
 };
@@ -69,14 +77,15 @@ struct CsrLinearBody {
 /// the batch, row by row, so that every sum has one order and nothing is shared.
 constexpr int64_t kTile = 256;
 
-template <class T>
+template <class T, class Entries>
 struct CpuCsrWeightGradient {
-  CsrEntries<T> x;
+  Entries entries;
   const T* g;
   T* dw;
   WeightShape shape;
   int64_t rows, tiles;
   LATENT_CPU_BODY void operator()(int64_t task) const {
+    const auto x = entries.now();
     const int64_t layer = task / tiles, first = task % tiles * kTile;
     const int64_t last = std::min(shape.in, first + kTile), out = shape.out;
     for (int64_t o = 0; o < out; ++o)
@@ -86,7 +95,7 @@ struct CpuCsrWeightGradient {
       const T* from = g + (layer * rows + r) * out;
       for (int64_t k = x.begin(r); k < x.end(r); ++k) {
         if (x.columns[k] < first || x.columns[k] >= last) continue;
-        const T value = x.values[k];
+        const T value = x.value(r, k);
         T* to = dw + shape.at(layer, 0, x.columns[k]);
         if (step == 1) {
 #pragma omp simd
@@ -100,10 +109,10 @@ struct CpuCsrWeightGradient {
 };
 
 /// A warp owns a tile of columns for 32 outputs, one a lane. Blocks: (tiles / 8, outputs / 32, layers).
-template <class T>
+template <class T, class Entries>
 struct GpuCsrWeightGradient {
   static constexpr int max_threads = 256;
-  CsrEntries<T> x;
+  Entries entries;
   const T* g;
   T* dw;
   WeightShape shape;
@@ -111,6 +120,7 @@ struct GpuCsrWeightGradient {
   LATENT_KERNEL void operator()(Thread& t) const {
     const int64_t first = (t.block() * t.warps() + t.warp()) * kTile, layer = t.block_z();
     if (first >= shape.in) return;
+    const auto x = entries.now();
     const int64_t last = first + kTile < shape.in ? first + kTile : shape.in;
     const int64_t o = t.block_y() * 32 + t.lane();
     if (o < shape.out)
@@ -121,8 +131,9 @@ struct GpuCsrWeightGradient {
       for (int64_t k0 = x.begin(r); k0 < end; k0 += 32) {
         const int64_t k = k0 + t.lane();
         const int64_t column = k < end ? x.columns[k] : -1;
-        const T value = k < end ? x.values[k] : T(0);
-        uint32_t hits = t.ballot(column >= first && column < last);
+        const bool hit = column >= first && column < last;
+        const T value = hit ? x.value(r, k) : T(0);
+        uint32_t hits = t.ballot(hit);
         for (int l = 0; hits != 0; ++l, hits >>= 1) {
           if ((hits & 1u) == 0) continue;
           const int64_t c = t.shuffle(column, l);
@@ -134,16 +145,18 @@ struct GpuCsrWeightGradient {
   }
 };
 
+/// (ids, starts, columns, values, w[, seed, step]) -> [..., rows, out]
 struct CsrLinear {
   static constexpr const char* name = "csr_linear";
   bool trans_w = true;  ///< the weight is [..., out, in], else [..., in, out]
+  CsrNoise noise = {};
 
   std::vector<Type> infer(Types in) const;
   Kernel prepare(const Signature& s, Device&) const;
   std::vector<Var> vjp(const Pullback& p) const;
   std::vector<Var> reference(std::span<const Var> in) const {
     const WeightShape shape = weight_shape(in[4].type(), trans_w);
-    return {matmul(csr_dense({in[0], in[1], in[2], in[3]}, shape.in), in[4], false, trans_w)};
+    return {matmul(csr_dense(csr_batch(in, noise), shape.in), in[4], false, trans_w)};
   }
   Cost cost(const Signature& s) const {
     const double terms = entries_a_row(s, 0) * static_cast<double>(s.out[0].elements());
@@ -152,15 +165,16 @@ struct CsrLinear {
   bool operator==(const CsrLinear&) const = default;
 };
 
-/// (ids, starts, columns, values, g [..., rows, out]) -> d / d weight, which csr_linear undoes.
+/// (ids, starts, columns, values, g [..., rows, out][, seed, step]) -> d / d weight; its own gradient is csr_linear.
 struct CsrWeightGradient {
   static constexpr const char* name = "csr_linear.weight_gradient";
   int64_t in_size = 1;
   bool trans_w = true;
+  CsrNoise noise = {};
 
   std::vector<Type> infer(Types in) const {
-    if (in.size() != 5) throw op_error(name, "takes 5 inputs", in);
-    require_csr(name, in, 0, in[4].dtype);
+    if (in.size() < 5) throw op_error(name, "takes ids, starts, columns, values and g", in);
+    require_csr_batch(name, in, 1, in[4].dtype, noise);
     if (in[4].rank() < 2 || in[4].dim(1) != in[0].elements())
       throw op_error(name, "g must be [..., rows, out]", in);
     Type out = in[4];
@@ -171,33 +185,36 @@ struct CsrWeightGradient {
   }
   Kernel prepare(const Signature& s, Device&) const {
     const WeightShape shape = weight_shape(s.out[0], trans_w);
-    return real_kernel(s.in[4].dtype, [shape, rows = s.in[0].elements()](const Args& a, auto real) {
-      using T = decltype(real);
-      const CsrEntries<T> x(a, 0);
-      const int64_t tiles = fold::ceil_div(shape.in, kTile);
-      if (!a.stream.gpu) {
-        cpu::run_tasks(
-            shape.layers * tiles, shape.layers * shape.out * shape.in,
-            CpuCsrWeightGradient<T>{x, a.input<T>(4), a.output<T>(0), shape, rows, tiles});
-      } else if constexpr (cpu_only_v<CsrEntries<T>>) {
-        no_gpu_body(a.stream);
-      } else {
-        launch(a.stream,
-               {.blocks = fold::ceil_div(tiles, 8),
-                .threads = 256,
-                .blocks_y = fold::ceil_div(shape.out, 32),
-                .blocks_z = shape.layers},
-               GpuCsrWeightGradient<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
-      }
-    });
+    const int64_t rows = s.in[0].elements(), tiles = fold::ceil_div(shape.in, kTile);
+    return real_kernel(
+        s.in[4].dtype, [shape, rows, tiles, noise = noise](const Args& a, auto real) {
+          using T = decltype(real);
+          with_entries<T>(a, noise, shape.in, [&]<class Entries>(const Entries& x) {
+            const T* g = a.input<T>(4);
+            T* dw = a.output<T>(0);
+            if (!a.stream.gpu) {
+              cpu::run_tasks(shape.layers * tiles, shape.layers * shape.out * shape.in,
+                             CpuCsrWeightGradient<T, Entries>{x, g, dw, shape, rows, tiles});
+            } else if constexpr (cpu_only_v<CsrEntries<T>>) {
+              no_gpu_body(a.stream);
+            } else {
+              launch(a.stream,
+                     {.blocks = fold::ceil_div(tiles, 8),
+                      .threads = 256,
+                      .blocks_y = fold::ceil_div(shape.out, 32),
+                      .blocks_z = shape.layers},
+                     GpuCsrWeightGradient<T, Entries>{x, g, dw, shape, rows});
+            }
+          });
+        });
   }
   std::vector<Var> vjp(const Pullback& p) const {
-    std::vector<Var> result(5);
-    result[4] = apply(CsrLinear{trans_w}, {p.in[0], p.in[1], p.in[2], p.in[3], p.cotangents[0]});
+    std::vector<Var> result(p.in.size());
+    result[4] = csr_linear(csr_batch(p.in, noise), p.cotangents[0], trans_w);
     return result;
   }
   std::vector<Var> reference(std::span<const Var> in) const {
-    const Var x = csr_dense({in[0], in[1], in[2], in[3]}, in_size), g = in[4];
+    const Var x = csr_dense(csr_batch(in, noise), in_size), g = in[4];
     return {trans_w ? matmul(g, x, true, false) : matmul(x, g, true, false)};
   }
   Cost cost(const Signature& s) const {
@@ -208,8 +225,8 @@ struct CsrWeightGradient {
 };
 
 std::vector<Type> CsrLinear::infer(Types in) const {
-  if (in.size() != 5) throw op_error(name, "takes 5 inputs", in);
-  require_csr(name, in, 0, in[4].dtype);
+  if (in.size() < 5) throw op_error(name, "takes ids, starts, columns, values and a weight", in);
+  require_csr_batch(name, in, 1, in[4].dtype, noise);
   if (in[4].rank() < 2) throw op_error(name, "the weight must be a matrix", in);
   const WeightShape shape = weight_shape(in[4], trans_w);
   Type out = in[4];
@@ -220,23 +237,24 @@ std::vector<Type> CsrLinear::infer(Types in) const {
 
 Kernel CsrLinear::prepare(const Signature& s, Device&) const {
   const WeightShape shape = weight_shape(s.in[4], trans_w);
-  return real_kernel(s.in[4].dtype, [shape, rows = s.in[0].elements()](const Args& a, auto real) {
+  const int64_t rows = s.in[0].elements(), tasks = shape.layers * rows;
+  return real_kernel(s.in[4].dtype, [shape, rows, tasks, noise = noise](const Args& a, auto real) {
     using T = decltype(real);
-    const CsrEntries<T> x(a, 0);
-    if (!a.stream.gpu)
-      cpu::run_tasks(shape.layers * rows, shape.layers * rows * shape.out,
-                     CpuCsrLinear<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
-    else
-      for_each_row(a.stream, shape.layers * rows, shape.out,
-                   CsrLinearBody<T>{x, a.input<T>(4), a.output<T>(0), shape, rows});
+    with_entries<T>(a, noise, shape.in, [&]<class Entries>(const Entries& x) {
+      const T* w = a.input<T>(4);
+      T* y = a.output<T>(0);
+      if (!a.stream.gpu)
+        cpu::run_tasks(tasks, tasks * shape.out, CpuCsrLinear<T, Entries>{x, w, y, shape, rows});
+      else
+        for_each_row(a.stream, tasks, shape.out, CsrLinearBody<T, Entries>{x, w, y, shape, rows});
+    });
   });
 }
 
 std::vector<Var> CsrLinear::vjp(const Pullback& p) const {
   const WeightShape shape = weight_shape(p.in[4].type(), trans_w);
-  std::vector<Var> result(5);
-  result[4] =
-      csr_weight_gradient({p.in[0], p.in[1], p.in[2], p.in[3]}, p.cotangents[0], shape.in, trans_w);
+  std::vector<Var> result(p.in.size());
+  result[4] = csr_weight_gradient(csr_batch(p.in, noise), p.cotangents[0], shape.in, trans_w);
   return result;
 }
 
@@ -251,7 +269,7 @@ const RegisterSamples samples{
                                 {DType::f32, {entries}}};
         const std::vector<Sample::Range> range{
             {0, n - 1.0}, {0, 1.0 * entries}, {0, in - 1.0}, {-1, 1}, {-1, 1}};
-        const auto sample = [&](const AnyOp& op, Shape matrix) {
+        const auto sample = [&](const AnyOp& op, Shape matrix, bool noise = false) {
           Shape last = batch;
           last.insert(last.end(), matrix.begin(), matrix.end());
           types.push_back({DType::f32, last});
@@ -263,9 +281,18 @@ const RegisterSamples samples{
                          .wrt = {false, false, false, false, true},
                          .bench = bench});
           types.pop_back();
+          if (!noise) return;
+          Sample& noisy = all.back();
+          noisy.name += "/noise";
+          noisy.in.insert(noisy.in.end(), 2, {DType::u64, {1}});
+          noisy.range.insert(noisy.range.end(), {{0, 1e6}, {0, 9}});
         };
-        sample(CsrLinear{trans_w}, trans_w ? Shape{out, in} : Shape{in, out});
-        sample(CsrWeightGradient{in, trans_w}, {rows, out});
+        const Shape weight = trans_w ? Shape{out, in} : Shape{in, out}, g{rows, out};
+        sample(CsrLinear{trans_w}, weight);
+        sample(CsrWeightGradient{in, trans_w}, g);
+        if (bench) return;
+        sample(CsrLinear{trans_w, sample_noise(batch.empty())}, weight, true);
+        sample(CsrWeightGradient{in, trans_w, sample_noise(batch.empty())}, g, true);
       };
       for (const bool trans_w : {true, false}) {
         add(1, 1, 5, 37, 3, trans_w);
@@ -279,12 +306,15 @@ const RegisterSamples samples{
 
 }  // namespace
 
-Var csr_weight_gradient(const CsrRows& x, Var g, int64_t in, bool trans_w) {
-  return apply(CsrWeightGradient{in, trans_w}, {x.ids, x.starts, x.columns, x.values, g});
+Var csr_weight_gradient(const CsrBatch& x, Var g, int64_t in, bool trans_w) {
+  return g.graph->apply(CsrWeightGradient{in, trans_w, x.noise}, x.inputs(g))[0];
 }
 
+Var csr_linear(const CsrBatch& x, Var w, bool trans_w) {
+  return w.graph->apply(CsrLinear{trans_w, x.noise}, x.inputs(w))[0];
+}
 Var csr_linear(const CsrRows& x, Var w, bool trans_w) {
-  return apply(CsrLinear{trans_w}, {x.ids, x.starts, x.columns, x.values, w});
+  return csr_linear(CsrBatch(x), w, trans_w);
 }
 
 }  // namespace latent
