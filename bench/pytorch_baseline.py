@@ -6,8 +6,9 @@
     OMP_NUM_THREADS=1 python3 bench/pytorch_baseline.py --device cpu
 
 Prints one JSON object: device, versions, and for each workload and way of running it the median microseconds of a step
-and the examples a second. Ways: `eager`, `compiled` (torch.compile) and, on CUDA, `graph`: the whole compiled step,
-optimizer included, captured once by torch.cuda.graph and replayed. Adam is fused in all of them where PyTorch has that.
+and the examples a second; each as it comes, to stderr. Ways: `eager`, `compiled` (torch.compile) and, on CUDA, both
+with the whole step, optimizer included, captured once by torch.cuda.graph and replayed: `captured` the eager one, `graph`
+the compiled one. Adam is fused in all of them where PyTorch has that.
 float32 means float32: TF32 is off for products and for cuDNN but where the workload's name says tf32.
 
 A step takes a batch of a permutation made beforehand, scales it, computes the loss summed over the elements of a row and
@@ -20,6 +21,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 import time
 
 import torch
@@ -28,6 +30,7 @@ from torch.nn import functional as F
 
 ROWS, PIXELS, STEPS = 60000, 784, 140
 LEAST_STEPS, SECONDS = 15, 3.0
+WAYS = {"cpu": ["eager", "compiled"], "cuda": ["eager", "captured", "compiled", "graph"]}
 
 
 def bernoulli(logits, x):
@@ -189,8 +192,8 @@ class Training:
         return body
 
     def step(self, way):
-        body = self.body(compile=way != "eager")
-        if way == "graph":
+        body = self.body(compile=way in ("compiled", "graph"))
+        if way in ("captured", "graph"):
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -236,7 +239,8 @@ def measure(workload, device, ways):
     torch.backends.cudnn.allow_tf32 = tf32
     rows = []
     for way in ways:
-        torch._dynamo.reset()
+        if hasattr(torch, "_dynamo"):
+            torch._dynamo.reset()
         row = {"workload": workload, "way": way}
         try:
             seconds = median_seconds(Training(name, int(batch), device).step(way), device)
@@ -244,6 +248,7 @@ def measure(workload, device, ways):
                        examples_per_second=round(int(batch) / seconds))
         except Exception as error:  # a way that this version or machine lacks; the others still count
             row["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(json.dumps(row), file=sys.stderr, flush=True)
         rows.append(row)
     return rows
 
@@ -252,11 +257,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=WORKLOADS)
-    parser.add_argument("--ways", nargs="+", choices=["eager", "compiled", "graph"])
+    parser.add_argument("--ways", nargs="+", choices=WAYS["cuda"])
     options = parser.parse_args()
     device = torch.device(options.device)
     cuda = device.type == "cuda"
-    ways = options.ways or ["eager", "compiled"] + ["graph"] * cuda
+    ways = options.ways or WAYS[device.type]
     print(json.dumps({
         "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),

@@ -11,7 +11,7 @@ Microseconds of a step; `gain` is the fastest way of PyTorch over latent. Kernel
 import argparse
 import json
 
-WAYS = ["eager", "compiled", "graph"]
+WAYS = ["eager", "captured", "compiled", "graph"]
 
 
 def parts(name):
@@ -70,7 +70,7 @@ def main():
             print("PyTorch " + torch["versions"]["torch"] + " on the same machine, one after the other.")
         print()
         if "step" in kinds:
-            table(["step", "latent", *(f"PyTorch {way}" for way in WAYS), "gain", "launches", "peak", "library"],
+            table(["step", "latent", *WAYS, "gain", "launches", "peak", "library"],
                   step_rows(kinds["step"], torch if same else {}))
         if "kernel" in kinds:
             table(["kernel", "us", "GB/s", "GFLOP/s", "peak"],

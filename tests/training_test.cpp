@@ -160,6 +160,17 @@ TEST(TrainingPlan, LaunchesOfAStep) {
   EXPECT_EQ(launches(kSimple, "epochs: 1, batch_size: 32"), 9);
   // Six layers: 6 forward, 11 backward.
   EXPECT_EQ(launches(kDeep, "epochs: 1, batch_size: 32"), 4 + 6 + 11);
+  // Tied weights: the two gradients are added where the second is made.
+  EXPECT_EQ(launches(kSimple + ", decoder: {mirror: tied}", "epochs: 1, batch_size: 32"), 9);
+  // All pairs of a batch's codes in one kernel, and in one for the gradient.
+  const std::string vae =
+      "encoder: [{dense: 9, activation: relu}], bottleneck: {gaussian: 4}, likelihood: bernoulli";
+  const int plain = launches(vae, "epochs: 1, batch_size: 32");
+  EXPECT_LE(
+      launches(vae + ", penalties: [{kl: 1}, {total_correlation: 5}]", "epochs: 1, batch_size: 32"),
+      plain + 3);
+  EXPECT_LE(launches(vae + ", penalties: [{kl: 1}, {mmd: 5}]", "epochs: 1, batch_size: 32"),
+            plain + 5);
   // A gradient norm and an average are one each.
   EXPECT_EQ(launches(kSimple, "epochs: 1, batch_size: 32, clip: 1, ema: 0.9"), 11);
 }
