@@ -5,7 +5,8 @@
     python3 bench/pytorch_baseline.py > torch.json
     python3 bench/results.py bench.json torch.json > bench/results/NAME.md
 
-Microseconds of a step; `gain` is the fastest way of PyTorch over latent. Kernels in bench.json get a table of their own.
+Microseconds of a step; `gain` is the fastest way of PyTorch over latent. Several files of PyTorch's add up. Kernels in
+bench.json get a table of their own.
 """
 
 import argparse
@@ -47,14 +48,16 @@ def step_rows(steps, torch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bench", help="JSON of latent_bench")
-    parser.add_argument("torch", nargs="?", help="JSON of pytorch_baseline.py")
+    parser.add_argument("torch", nargs="*", help="JSON of pytorch_baseline.py")
     options = parser.parse_args()
     with open(options.bench) as file:
         bench = json.load(file)
     torch = {}
-    if options.torch:
-        with open(options.torch) as file:
-            torch = json.load(file)
+    for name in options.torch:
+        with open(name) as file:
+            more = json.load(file)
+        more["steps"] += torch.get("steps", [])
+        torch = more
     context = bench["context"]
     by_device = {}
     for b in bench["benchmarks"]:
