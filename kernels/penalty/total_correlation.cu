@@ -348,7 +348,7 @@ const RegisterSamples samples{
         add(7, 33, 50, stratified);
       }
       add(37, 70, 1000, false);
-      add(300, 2, 1000, true);
+      add(300, 5, 1000, true);
       add(256, 20, 60000, true, true);
       return all;
     }};
