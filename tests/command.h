@@ -40,6 +40,7 @@ class Process {
     return false;
   }
   void signal(int number);
+  pid_t id() const { return pid_; }
   Output wait();
 
  private:

@@ -169,6 +169,32 @@ TEST_F(RunTest, SignalsSaveAndResumeGoesOn) {
   }
 }
 
+/// Of each thread of a process, whether it has SIGINT and SIGTERM blocked.
+std::vector<bool> threads_that_block(pid_t process) {
+  std::vector<bool> all;
+  std::error_code none;
+  for (const auto& thread : fs::directory_iterator(cat("/proc/", process, "/task"), none)) {
+    const std::string status = bytes_of(thread.path() / "status");
+    const size_t at = status.find("SigBlk:");
+    if (at == std::string::npos) continue;
+    const uint64_t blocked = std::stoull(status.substr(at + 7), nullptr, 16);
+    const uint64_t both = uint64_t{1} << (SIGINT - 1) | uint64_t{1} << (SIGTERM - 1);
+    all.push_back((blocked & both) == both);
+  }
+  return all;
+}
+
+// A handler's frame on a stack pointer of generated code would lie in the heap.
+TEST_F(RunTest, SignalsReachNoThreadThatComputes) {
+  write("tiny.yaml", {.train = "{steps: 1000000, batch_size: 32, validate: 10}"});
+  Process process(folder_.path(), {"run", "tiny.yaml"}, {{"OMP_NUM_THREADS", "3"}});
+  ASSERT_TRUE(
+      process.wait_until([&] { return !bytes_of(at("runs/tiny/seed-0/metrics.jsonl")).empty(); }));
+  const std::vector<bool> blocked = threads_that_block(process.id());
+  EXPECT_GE(blocked.size(), 2u);
+  EXPECT_EQ(std::ranges::count(blocked, false), 1) << "the one that waits for them";
+}
+
 // ---- The same bits -----------------------------------------------------------------------------------------------
 
 TEST_F(RunTest, TwiceAndWithAnyNumberOfThreads) {
