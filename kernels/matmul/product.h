@@ -39,6 +39,13 @@ struct AddLast {
   };
 };
 
+/// The input that After adds; nullptr: none.
+template <class After>
+const float* what_is_added(const Args& args) {
+  if constexpr (After::kAdds) return typename After::template Epilogue<float>(args).more;
+  return nullptr;
+}
+
 /// Whether cuBLASLt does all of it, where it has the product at all.
 template <class After>
 inline constexpr bool kWhollyLibrary =
@@ -120,9 +127,8 @@ Kernel gpu_product(const Gemm& gemm, bool bias, Device& device) {
     const float* const row = bias ? args.input<float>(2) : nullptr;
     float* const c = args.output<float>(0);
     if (!library) return tile_product(args.stream, gemm, a, b, row, c, Epilogue(args));
-    const float* more = nullptr;
-    if constexpr (After::kAdds) more = Epilogue(args).more;
-    library->run(args.stream, a, b, const_cast<float*>(row), more, c, args.workspace);
+    library->run(args.stream, a, b, const_cast<float*>(row), what_is_added<After>(args), c,
+                 args.workspace);
     if constexpr (!kWhollyLibrary<After>)
       for_each(args.stream, gemm.count * gemm.m * gemm.n,
                EpilogueInPlace<Epilogue, float>{c, Epilogue(args)});

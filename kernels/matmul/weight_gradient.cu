@@ -80,11 +80,8 @@ Kernel gpu_kernel(const Gemm& gemm, bool trans_w, Device& device) {
     const float *a = trans_w ? g : x, *b = trans_w ? x : g;
     float *dw = args.output<float>(0), *db = args.output<float>(1);
     using Epilogue = typename After::template Epilogue<float>;
-    if (library) {
-      const float* more = nullptr;
-      if constexpr (After::kAdds) more = Epilogue(args).more;
-      return library->run(args.stream, a, b, db, more, dw, args.workspace);
-    }
+    if (library)
+      return library->run(args.stream, a, b, db, what_is_added<After>(args), dw, args.workspace);
     if (trans_w)
       return tile_product<Epilogue, Sums::rows_of_a>(args.stream, gemm, a, b, nullptr, dw,
                                                      Epilogue(args), db);

@@ -64,12 +64,6 @@ struct Slopes {
   }
 };
 
-template <class T>
-struct StoreIndexed {
-  T* out;
-  LATENT_HD void operator()(int64_t i, T value) const { out[i] = value; }
-};
-
 template <class F, class T, bool kOutput>
 struct SlopeByNorm {
   const T *v, *norms;
@@ -125,7 +119,7 @@ struct ContractiveGradient {
                         a.stream, rows, units, Sum{},
                         WeightedSlope<F, T, kOutput>{a.input<T>(0) + b * rows, a.input<T>(1),
                                                      a.input<T>(2), da, units},
-                        StoreIndexed<T>{a.output<T>(0) + b * units}, a.workspace);
+                        skeleton::Store<T>{a.output<T>(0) + b * units}, a.workspace);
                   }
                 },
             .workspace = reduce_cols_workspace<T>(rows, units)};
@@ -144,7 +138,7 @@ struct Contractive {
       using T = decltype(real);
       reduce_rows(a.stream, rows, units, Sum{},
                   SlopeByNorm<F, T, kOutput>{a.input<T>(0), a.input<T>(1), units},
-                  StoreIndexed<T>{a.output<T>(0)});
+                  skeleton::Store<T>{a.output<T>(0)});
     });
   }
   std::vector<Var> vjp(const Pullback& p) const requires(!kOutput) {

@@ -54,12 +54,6 @@ struct Divergence {
   }
 };
 
-template <class T>
-struct StoreOne {
-  T* out;
-  LATENT_HD void operator()(T sum) const { *out = sum; }
-};
-
 /// out[b, r, c] = g[b] d KL / d rho_hat[c] / rows.
 template <class T, bool kAdds>
 struct DivergenceGradient {
@@ -186,7 +180,7 @@ struct KlSparsity {
                                            T(1 / static_cast<double>(rows))},
                               a.workspace);
                   reduce_all(a.stream, cols, Sum{}, Divergence<T>{rho_hat, T(rho)},
-                             StoreOne<T>{a.output<T>(0)}, a.workspace);
+                             skeleton::Store<T>{a.output<T>(0)}, a.workspace);
                 },
             .workspace = std::max(slabs, reduce_all_workspace<T>(cols))};
   }

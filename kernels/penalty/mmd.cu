@@ -73,24 +73,6 @@ struct PairValue {
   }
 };
 
-template <class T>
-struct RowValues {
-  const T* rows;
-  LATENT_HD T operator()(int64_t i) const { return rows[i]; }
-};
-
-template <class T>
-struct StoreRow {
-  T* rows;
-  LATENT_HD void operator()(int64_t i, T sum) const { rows[i] = sum; }
-};
-
-template <class T>
-struct StoreValue {
-  T* out;
-  LATENT_HD void operator()(T sum) const { *out = sum; }
-};
-
 /// d mmd / dx_i = sum over both sets' rows p_j of w_ij (x_i - p_j).
 template <class T>
 struct PairSlope {
@@ -227,8 +209,9 @@ struct Mmd {
           reduce_rows(a.stream, rows, rows, Sum{},
                       PairValue<T>{a.input<T>(0), a.input<T>(1), Kernels<T>(kernel), units,
                                    within_of<T>(rows), between_of<T>(rows)},
-                      StoreRow<T>{values});
-          reduce_all(a.stream, rows, Sum{}, RowValues<T>{values}, StoreValue<T>{a.output<T>(0)},
+                      skeleton::Store<T>{values});
+          reduce_all(a.stream, rows, Sum{}, skeleton::Load<T>{values},
+                     skeleton::Store<T>{a.output<T>(0)},
                      static_cast<std::byte*>(a.workspace) + of_rows);
         },
         of_rows + reduce_all_workspace<double>(rows));

@@ -33,10 +33,12 @@ struct Load {
   LATENT_HD A operator()(int64_t i) const { return p[i]; }
 };
 
+/// A Finish that stores results as they are.
 template <class A>
 struct Store {
   A* p;
   LATENT_HD void operator()(int64_t i, A a) const { p[i] = a; }
+  LATENT_HD void operator()(A a) const { *p = a; }
 };
 
 /// A Finish of (acc) as one of (block, acc).

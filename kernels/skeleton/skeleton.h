@@ -10,6 +10,8 @@
 //   reduce_all(s, n, Sum{}, f, finish, ws)             finish(acc over i of f(i))
 //   sum_pairs<T>(s, rows, others, units, f)            sums over pairs of rows (sum_pairs.h)
 //
+// skeleton::Load<T>{p} is the f that reads p, skeleton::Store<T>{p} the finish that stores into p.
+//
 // The workspace ws has reduce_cols_workspace<Acc>(rows, cols), reduce_all_workspace<Acc>(n) bytes.
 // One launch each; reduce_cols_launches(rows), reduce_all_launches(n) say when it is two. Monoids:
 // Sum, Max, or a struct with static LATENT_HD `A identity<A>()` and `A combine(A, A)`; A may be a

@@ -22,13 +22,9 @@ struct CorruptedEntriesNow : CsrEntries<T> {
     T v = this->values[k];
     const int64_t column = this->columns[k];
     const int64_t row = fixed ? static_cast<int64_t>(this->ids[r]) : r;
-    const auto block = static_cast<uint64_t>(first_corruption_block(row, width) + column / 4);
-    for (int i = 0; i < count; ++i) {
-      const Words4 words = random_words4(seed, step, stream[i], block);
-      uint32_t word = words.v[0];
-      for (int w = 1; w < 4; ++w) word = column % 4 == w ? words.v[w] : word;
-      v = bernoulli_of(word, amount[i]) ? T(0) : v * kept[i];
-    }
+    const auto element = static_cast<uint64_t>(4 * first_corruption_block(row, width) + column);
+    for (int i = 0; i < count; ++i)
+      v = bernoulli(seed, step, stream[i], element, amount[i]) ? T(0) : v * kept[i];
     return v;
   }
 };

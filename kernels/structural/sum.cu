@@ -55,13 +55,6 @@ SumWalk make_sum_walk(Types in, const std::vector<int>& axes) {
   return w;
 }
 
-template <class T>
-struct StoreAt {
-  T* out;
-  LATENT_HD void operator()(int64_t i, T value) const { out[i] = value; }
-  LATENT_HD void operator()(T value) const { *out = value; }
-};
-
 /// Any other choice of axes: each output adds up its terms one after the other.
 template <class T>
 struct SumSerially {
@@ -95,13 +88,14 @@ template <class T>
 void run_sum(const SumWalk& w, const T* x, T* out, void* workspace, Stream& stream) {
   switch (way_of(w)) {
     case Way::all:
-      return reduce_all(stream, w.terms, Sum{}, MatrixOf<T>{x, 0}, StoreAt<T>{out}, workspace);
+      return reduce_all(stream, w.terms, Sum{}, MatrixOf<T>{x, 0}, skeleton::Store<T>{out},
+                        workspace);
     case Way::rows:
       return reduce_rows(stream, w.outputs, w.terms, Sum{}, MatrixOf<T>{x, w.terms},
-                         StoreAt<T>{out});
+                         skeleton::Store<T>{out});
     case Way::cols:
       return reduce_cols(stream, w.terms, w.outputs, Sum{}, MatrixOf<T>{x, w.outputs},
-                         StoreAt<T>{out}, workspace);
+                         skeleton::Store<T>{out}, workspace);
     case Way::serially:
       return for_each(stream, w.outputs, SumSerially<T>{x, out, w});
   }
