@@ -288,6 +288,35 @@ TEST(Skeleton, ReduceCols) {
 }
 
 template <class T>
+void test_reduce_cols_of_each(int64_t count, int64_t rows, int64_t cols) {
+  const std::vector<T> x = values<T>(count * rows * cols);
+  const auto y = everywhere(std::is_same_v<T, float>, [&](Runner& on) {
+    T *p = on.upload(x), *out = on.upload(std::vector<T>(count * cols));
+    reduce_cols_of_each(on.device->stream(), count, rows, cols, Sum{}, AtMatrix<T>{p, cols},
+                        Put<T>{out});
+    return on.download(out, count * cols);
+  });
+  for (int64_t i = 0; i < count * cols; ++i) {
+    double sum = 0, magnitude = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const T v = x[(i / cols * rows + r) * cols + i % cols];
+      sum += v;
+      magnitude += std::abs(v);
+    }
+    expect_sum(y[i], sum, magnitude, i);
+  }
+}
+
+TEST(Skeleton, ReduceColsOfEach) {
+  for (int64_t count : Sizes{0, 1, 7})
+    for (int64_t rows : Sizes{0, 1, 40, 1100})
+      for (int64_t cols : Sizes{0, 3, 33}) {
+        test_reduce_cols_of_each<float>(count, rows, cols);
+        test_reduce_cols_of_each<double>(count, rows, cols);
+      }
+}
+
+template <class T>
 void test_reduce_all(int64_t n) {
   const std::vector<T> x = values<T>(n);
   const auto y = everywhere(std::is_same_v<T, float>, [&](Runner& on) {

@@ -11,8 +11,8 @@
 //   reduce_map_rows(s, rows, cols, body)        one launch
 //   reduce_map_cols(s, rows, cols, body, ws)    one launch up to 1024 rows, two beyond
 //
-// Orders of summation are those of reduce_rows and reduce_cols: the same bits on CPU and GPU for
-// any number of threads. For .cu files only.
+// Orders of summation are those of reduce_rows and reduce_cols, but that slabs of columns are added
+// one after the other: the same bits on CPU and GPU for any number of threads. For .cu files only.
 #pragma once
 
 #include "kernels/skeleton/skeleton.h"
@@ -278,7 +278,7 @@ void reduce_map_cols(Stream& stream, int64_t rows, int64_t cols, const Body& bod
   if (slabs > 1) {
     A* partial = static_cast<A*>(workspace);
     skeleton::reduce_slabs<cpu_only_v<Body>, SumEach, A>(
-        stream, rows, cols, skeleton::TermOf<Body>{body}, skeleton::Store<A>{partial});
+        stream, rows, cols, slabs, skeleton::TermOf<Body>{body}, skeleton::Store<A>{partial});
     skeleton::map_slabs(stream, rows, cols, slabs, body, partial);
   } else if (!stream.gpu) {
     using Cpu = skeleton::CpuReduceMapCols<Body>;

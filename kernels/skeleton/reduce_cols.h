@@ -3,8 +3,8 @@
 
 #include "kernels/skeleton/body.h"
 #include "kernels/skeleton/fold.h"
-#include "kernels/skeleton/for_each.h"
 #include "kernels/skeleton/reduce_all.h"
+#include "kernels/skeleton/reduce_rows.h"
 
 namespace latent {
 inline namespace LATENT_BACKEND {
@@ -74,24 +74,20 @@ struct GpuReduceCols {
   }
 };
 
-/// The second launch: adds up the slabs of a column.
-template <bool CpuOnly, class M, class A, class Finish>
-struct AddSlabs {
+/// What the second launch reduces: the slabs of a column.
+template <bool CpuOnly, class A>
+struct SlabOf {
   static constexpr bool cpu_only = CpuOnly;
   const A* partial;
-  int64_t cols, slabs;
-  Finish finish;
-
-  LATENT_HD void operator()(int64_t c) const {
-    A a = partial[c];
-    for (int64_t s = 1; s < slabs; ++s) a = M::combine(a, partial[s * cols + c]);
-    finish(c, a);
-  }
+  int64_t cols;
+  LATENT_HD A operator()(int64_t c, int64_t slab) const { return partial[slab * cols + c]; }
 };
 
+/// sink(slab * cols + c, acc over the slab's rows).
 template <bool CpuOnly, class M, class A, class F, class Sink>
-void reduce_slabs(Stream& stream, int64_t rows, int64_t cols, const F& f, const Sink& sink) {
-  const int64_t slabs = column_slabs(rows), slab_rows = fold::ceil_div(rows, slabs);
+void reduce_slabs(Stream& stream, int64_t rows, int64_t cols, int64_t slabs, const F& f,
+                  const Sink& sink) {
+  const int64_t slab_rows = fold::ceil_div(rows, slabs);
   if (!stream.gpu) {
     using Body = CpuReduceCols<M, A, F, Sink>;
     const int64_t tiles = fold::ceil_div(cols, Body::kTile);
@@ -136,12 +132,25 @@ void reduce_cols(Stream& stream, int64_t rows, int64_t cols, M, const F& f, cons
   if (cols == 0) return;
   const int64_t slabs = skeleton::column_slabs(rows);
   if (slabs == 1) {
-    skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, finish);
+    skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, 1, f, finish);
     return;
   }
   A* partial = static_cast<A*>(workspace);
-  skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, f, skeleton::Store<A>{partial});
-  for_each(stream, cols, skeleton::AddSlabs<kCpuOnly, M, A, Finish>{partial, cols, slabs, finish});
+  skeleton::reduce_slabs<kCpuOnly, M, A>(stream, rows, cols, slabs, f, skeleton::Store<A>{partial});
+  reduce_rows(stream, cols, slabs, M{}, skeleton::SlabOf<kCpuOnly, A>{partial, cols}, finish);
+}
+
+/// The most matrices that reduce_cols_of_each takes.
+inline constexpr int64_t kMostMatrices = 65535;
+
+/// The columns of `count` matrices [rows, cols], one below the other: finish(m * cols + c, acc) with acc = the monoid's
+/// sum over r of f(m * rows + r, c). One launch.
+template <class M, class F, class Finish>
+void reduce_cols_of_each(Stream& stream, int64_t count, int64_t rows, int64_t cols, M, const F& f,
+                         const Finish& finish) {
+  using A = decltype(f(int64_t{}, int64_t{}));
+  if (count == 0 || cols == 0) return;
+  skeleton::reduce_slabs<cpu_only_v<F, Finish>, M, A>(stream, count * rows, cols, count, f, finish);
 }
 
 }  // namespace LATENT_BACKEND

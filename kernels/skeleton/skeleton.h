@@ -7,6 +7,7 @@
 //   for_each_row(s, rows, cols, f)                     f(r, c)
 //   reduce_rows(s, rows, cols, Sum{}, f, finish)       finish(r, acc over c of f(r, c))
 //   reduce_cols(s, rows, cols, Sum{}, f, finish, ws)   finish(c, acc over r of f(r, c))
+//   reduce_cols_of_each(s, count, rows, cols, Sum{}, f, finish)   reduce_cols of each of count matrices
 //   reduce_all(s, n, Sum{}, f, finish, ws)             finish(acc over i of f(i))
 //   sum_pairs<T>(s, rows, others, units, f)            sums over pairs of rows (sum_pairs.h)
 //

@@ -70,10 +70,18 @@ struct SumSerially {
   }
 };
 
-enum class Way { all, rows, cols, serially };
+enum class Way { all, rows, cols, cols_of_each, serially };
+
+/// Whether the summed axis lies between two kept ones, and a block has enough to do.
+bool is_middle(const SumWalk& w) {
+  constexpr int64_t kWide = 16, kLong = 16;
+  return w.kept == 2 && w.summed == 1 && !w.summed_inside && w.kept_size[0] >= kWide &&
+         w.terms >= kLong && w.kept_size[1] <= kMostMatrices;
+}
 
 Way way_of(const SumWalk& w) {
   if (w.kept == 0) return Way::all;
+  if (is_middle(w)) return Way::cols_of_each;
   if (w.kept > 1 || w.summed > 1) return Way::serially;
   return w.summed_inside ? Way::rows : Way::cols;
 }
@@ -96,6 +104,9 @@ void run_sum(const SumWalk& w, const T* x, T* out, void* workspace, Stream& stre
     case Way::cols:
       return reduce_cols(stream, w.terms, w.outputs, Sum{}, MatrixOf<T>{x, w.outputs},
                          skeleton::Store<T>{out}, workspace);
+    case Way::cols_of_each:
+      return reduce_cols_of_each(stream, w.kept_size[1], w.terms, w.kept_size[0], Sum{},
+                                 MatrixOf<T>{x, w.kept_size[0]}, skeleton::Store<T>{out});
     case Way::serially:
       return for_each(stream, w.outputs, SumSerially<T>{x, out, w});
   }
@@ -169,11 +180,13 @@ const RegisterSamples samples{"structural/sum", [] {
                                     sample("cols", {1}, {33, 67}),
                                     sample("tall_cols", {1}, {1100, 5}),
                                     sample("middle", {1}, {3, 5, 7}),
+                                    sample("middle/long", {1}, {3, 40, 70}),
                                     sample("ends", {0, 2}, {3, 5, 7}),
                                     sample("nothing", {}, {3, 5}),
                                     sample("all/256x784", {0, 1}, {256, 784}, true),
                                     sample("rows/256x784", {0}, {256, 784}, true),
                                     sample("cols/256x784", {1}, {256, 784}, true),
+                                    sample("middle/128x140x256", {1}, {128, 140, 256}, true),
                                 };
                               }};
 }  // namespace
