@@ -162,6 +162,12 @@ TEST(TrainingPlan, LaunchesOfAStep) {
   EXPECT_EQ(launches(kDeep, "epochs: 1, batch_size: 32"), 4 + 6 + 11);
   // Tied weights: the two gradients are added where the second is made.
   EXPECT_EQ(launches(kSimple + ", decoder: {mirror: tied}", "epochs: 1, batch_size: 32"), 9);
+  // The closed form of one layer: row norms and the sum over units, and the gradients of both; what it sends into the
+  // layer is added where the rest is made.
+  EXPECT_EQ(launches("bottleneck: {dense: 9, activation: sigmoid}, likelihood: bce, "
+                     "penalties: [{jacobian: 0.1}]",
+                     "epochs: 1, batch_size: 32"),
+            9 + 4);
   // All pairs of a batch's codes in one kernel, and in one for the gradient.
   const std::string vae =
       "encoder: [{dense: 9, activation: relu}], bottleneck: {gaussian: 4}, likelihood: bernoulli";

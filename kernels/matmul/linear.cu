@@ -15,11 +15,13 @@ std::vector<Type> infer_linear(std::string_view op, Types in, bool trans_w) {
   return {out};
 }
 
-std::vector<Type> infer_product_gradient(std::string_view op, Types in, bool trans_w) {
-  if (in.size() != 3) throw op_error(op, "takes g, w and y", in);
+std::vector<Type> infer_product_gradient(std::string_view op, Types in, bool trans_w, bool adds) {
+  if (in.size() != (adds ? 4u : 3u))
+    throw op_error(op, adds ? "takes g, w, y and what is added" : "takes g, w and y", in);
   if (in[1].rank() != 2) throw op_error(op, "w must have two axes", in);
   const Type out = matmul_type(op, in.first(2), false, !trans_w);
-  if (in[2] != out) throw op_error(op, cat("y must be ", to_string(out)), in);
+  for (const Type& t : in.subspan(2))
+    if (t != out) throw op_error(op, cat("y and what is added must be ", to_string(out)), in);
   return {out};
 }
 
@@ -32,8 +34,9 @@ std::vector<Var> linear_reference(std::string_view function, std::span<const Var
 
 std::vector<Var> product_gradient_reference(std::string_view function, std::span<const Var> in,
                                             bool trans_w) {
-  const Var g = matmul(in[0], in[1], false, !trans_w);
-  return {function.empty() ? g : apply(find_pointwise(function)->output_gradient, {g, in[2]})};
+  Var g = matmul(in[0], in[1], false, !trans_w);
+  if (!function.empty()) g = apply(find_pointwise(function)->output_gradient, {g, in[2]});
+  return {in.size() > 3 ? add(g, in[3]) : g};
 }
 
 Var linear(Var x, Var w, Var b, bool trans_w) {
@@ -72,6 +75,8 @@ std::vector<Sample> samples() {
     if (!family->matmul_gradient) continue;
     add(family->matmul_gradient, "gradient/odd", {{19, 17}, {17, 35}, {19, 35}}, 0);
     add(family->matmul_gradient, "gradient/rows", {{2, 3, 5}, {5, 7}, {2, 3, 7}}, 0);
+    if (const auto more = adding(family->matmul_gradient))
+      add(*more, "gradient/odd/adds", {{19, 17}, {17, 35}, {19, 35}, {19, 35}}, 0);
     if (timed)
       add(family->matmul_gradient, "gradient/256x784x32", {{256, 784}, {784, 32}, {256, 32}}, 0,
           true);

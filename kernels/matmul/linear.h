@@ -3,6 +3,7 @@
 // reach them through a PointwiseFamily.
 #pragma once
 
+#include "kernels/adding.h"
 #include "kernels/functions.h"
 #include "kernels/matmul/product.h"
 
@@ -10,7 +11,7 @@ namespace latent {
 
 /// Checks and types that need no F.
 std::vector<Type> infer_linear(std::string_view op, Types in, bool trans_w);
-std::vector<Type> infer_product_gradient(std::string_view op, Types in, bool trans_w);
+std::vector<Type> infer_product_gradient(std::string_view op, Types in, bool trans_w, bool adds);
 std::vector<Var> linear_reference(std::string_view function, std::span<const Var> in, bool trans_w);
 std::vector<Var> product_gradient_reference(std::string_view function, std::span<const Var> in,
                                             bool trans_w);
@@ -28,7 +29,7 @@ struct Activation {
   };
 };
 
-/// Times f'(x), from y = f(x) in input 2.
+/// Times f'(x), from y = f(x) in input 2; plus input 3, where there is one.
 template <class F>
 struct ActivationGradient {
   static constexpr bool kNothing = std::same_as<F, Identity>;
@@ -36,9 +37,13 @@ struct ActivationGradient {
   static constexpr bool kAdds = false;
   template <class T>
   struct Epilogue {
-    const T* y;
-    explicit Epilogue(const Args& args) : y(args.input<T>(2)) {}
-    LATENT_HD T operator()(T value, int64_t i) const { return value * F::dy(y[i]); }
+    const T *y, *more;
+    explicit Epilogue(const Args& args)
+        : y(args.input<T>(2)), more(args.in.size() > 3 ? args.input<T>(3) : nullptr) {}
+    LATENT_HD T operator()(T value, int64_t i) const {
+      const T g = value * F::dy(y[i]);
+      return more ? g + more[i] : g;
+    }
   };
 };
 
@@ -67,13 +72,16 @@ struct Linear {
 };
 
 /// The gradient that goes down through a layer and the activation under it: (g [..., out], w, y [..., in]) ->
-/// (g w) f'(x) [..., in] with y = f(x); w is [out, in], or with trans_w = false [in, out], as its layer has it.
+/// (g w) f'(x) [..., in] with y = f(x); w is [out, in], or with trans_w = false [in, out], as its layer has it. With
+/// `adds` there is a fourth input, of the output's type, which is added.
 template <class F>
 struct MatMulActivationGrad {
   static inline const std::string name = cat("matmul.", F::name, "_gradient");
-  bool trans_w = true;
+  bool trans_w = true, adds = false;
 
-  std::vector<Type> infer(Types in) const { return infer_product_gradient(name, in, trans_w); }
+  std::vector<Type> infer(Types in) const {
+    return infer_product_gradient(name, in, trans_w, adds);
+  }
   Kernel prepare(const Signature& s, Device& device) const {
     return product_kernel<ActivationGradient<F>>(s.in[0].dtype, gemm(s), false, device);
   }
@@ -97,6 +105,8 @@ void add_products(PointwiseFamily& family) {
   if constexpr (kFromOutput<F>) {
     family.matmul_gradient = MatMulActivationGrad<F>{true};
     family.matmul_gradient_tied = MatMulActivationGrad<F>{false};
+    if constexpr (!ActivationGradient<F>::kNothing)
+      register_adding(RegisterAdding<MatMulActivationGrad<F>>::find);
   }
 }
 
