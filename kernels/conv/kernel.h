@@ -4,7 +4,7 @@
 
 #include "kernels/conv/cpu.h"
 #include "kernels/conv/cudnn.h"
-#include "kernels/conv/tile.h"
+#include "kernels/conv/gpu.h"
 #include "kernels/matmul/product.h"
 
 namespace latent {
@@ -55,7 +55,7 @@ struct FinishInPlace {
 
 template <class After>
 Kernel gpu_conv(const ConvProblem& problem, ConvPass pass, bool bias, Device& device) {
-  check_tile_conv(problem);
+  check_own_conv(problem);
   const auto library = conv_in_library(problem) ? cudnn_conv(problem, pass, device) : nullptr;
   const auto run = [library, problem, pass, bias](const Args& args) {
     using Epilogue = typename After::template Epilogue<float>;
@@ -63,7 +63,7 @@ Kernel gpu_conv(const ConvProblem& problem, ConvPass pass, bool bias, Device& de
     const float* const added = bias ? args.input<float>(2) : nullptr;
     float* const out = args.output<float>(0);
     if (!library)
-      return tile_conv(args.stream, problem, pass, in, weight, added, out, Epilogue(args));
+      return own_conv(args.stream, problem, pass, in, weight, added, out, Epilogue(args));
     library->run(args.stream, in, weight, out, args.workspace);
     if (After::kNothing && !bias) return;
     const bool forward = pass == ConvPass::forward;

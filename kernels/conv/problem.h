@@ -38,6 +38,15 @@ inline bool conv_in_library(const ConvProblem& p) {
   return p.count == 1 && p.channels > 1 && p.filters > 1 && p.flops() >= kOwnFlops;
 }
 
+/// Our kernels for maps with a single channel keep that much in shared memory.
+inline constexpr int kMostChannelTaps = 25, kMostChannelWeights = 4096;
+
+/// Whether they take it (one_channel_gpu.h).
+inline bool one_channel_on_gpu(const ConvProblem& p) {
+  return p.count == 1 && (p.channels == 1 || p.filters == 1) &&
+         p.window.taps() <= kMostChannelTaps && p.weights() <= kMostChannelWeights;
+}
+
 /// The type of what `pass` makes of its two operands. Maps are [..., rows, height, width, channels] and weights
 /// [..., filters, height, width, channels]; leading axes broadcast from the right. Throws op_error(op, ...).
 Type conv_type(std::string_view op, Types in, const Window& window, ConvPass pass);

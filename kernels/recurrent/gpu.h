@@ -9,13 +9,7 @@
 #include "kernels/recurrent/walk.h"
 #include "kernels/skeleton/for_each.h"
 #include "kernels/skeleton/launch.h"
-
-// Arrays indexed by the loop's counter stay in registers only where the loop is unrolled whole.
-#if defined(__CUDACC__)
-#define LATENT_UNROLL _Pragma("unroll")
-#else
-#define LATENT_UNROLL _Pragma("GCC unroll 64")
-#endif
+#include "kernels/skeleton/unroll.h"
 
 namespace latent {
 inline namespace LATENT_BACKEND {

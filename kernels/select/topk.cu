@@ -6,13 +6,7 @@
 #include "kernels/ops.h"
 #include "kernels/real.h"
 #include "kernels/skeleton/skeleton.h"
-
-/// Entries held in registers need loops that are unrolled.
-#if defined(__CUDACC__)
-#define LATENT_UNROLL _Pragma("unroll")
-#else
-#define LATENT_UNROLL
-#endif
+#include "kernels/skeleton/unroll.h"
 
 namespace latent {
 namespace {
