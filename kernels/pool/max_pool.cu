@@ -159,6 +159,19 @@ int64_t images_of(const Type& t) {
   return image ? t.elements() / image : 0;
 }
 
+/// Of an op whose second input chooses among the elements of the first.
+template <template <class> class Body>
+Kernel choosing_kernel(const Signature& s, const Pieces& pieces, int64_t taps) {
+  const int64_t channels = s.in[1].dim(0), images = images_of(s.in[1]);
+  const int64_t rows = images_of(s.in[0]) * pieces.area();
+  return real_kernel(s.in[0].dtype, [=](const Args& args, auto real) {
+    using T = decltype(real);
+    for_each_lanes<std::is_same_v<T, double>>(
+        args.stream, rows, channels, taps,
+        Body<T>{args.input<T>(0), args.input<T>(1), args.output<T>(0), pieces, channels, images});
+  });
+}
+
 }  // namespace
 
 std::vector<Type> MaxPool::infer(Types in) const {
@@ -190,16 +203,7 @@ std::vector<Type> MaxPoolGrad::infer(Types in) const {
 }
 
 Kernel MaxPoolGrad::prepare(const Signature& s, Device&) const {
-  const Pieces pieces(window, true);
-  const int64_t channels = s.in[1].dim(0), images = images_of(s.in[1]);
-  const int64_t rows = images_of(s.in[0]) * pieces.area();
-  return real_kernel(s.in[0].dtype, [=, taps = window.taps()](const Args& args, auto real) {
-    using T = decltype(real);
-    for_each_lanes<std::is_same_v<T, double>>(
-        args.stream, rows, channels, 2 * taps,
-        MaxPoolGradBody<T>{args.input<T>(0), args.input<T>(1), args.output<T>(0), pieces, channels,
-                           images});
-  });
+  return choosing_kernel<MaxPoolGradBody>(s, Pieces(window, true), 2 * window.taps());
 }
 
 std::vector<Var> MaxPoolGrad::vjp(const Pullback& p) const {
@@ -213,16 +217,7 @@ std::vector<Type> MaxPoolSelect::infer(Types in) const {
 }
 
 Kernel MaxPoolSelect::prepare(const Signature& s, Device&) const {
-  const Pieces pieces(window, false);
-  const int64_t channels = s.in[1].dim(0), images = images_of(s.in[1]);
-  const int64_t rows = images_of(s.in[0]) * pieces.area();
-  return real_kernel(s.in[0].dtype, [=, taps = window.taps()](const Args& args, auto real) {
-    using T = decltype(real);
-    for_each_lanes<std::is_same_v<T, double>>(
-        args.stream, rows, channels, taps,
-        MaxPoolSelectBody<T>{args.input<T>(0), args.input<T>(1), args.output<T>(0), pieces,
-                             channels, images});
-  });
+  return choosing_kernel<MaxPoolSelectBody>(s, Pieces(window, false), window.taps());
 }
 
 std::vector<Var> MaxPoolSelect::vjp(const Pullback& p) const {
