@@ -1,6 +1,6 @@
 // Convolutions on the GPU where one of the two maps has a single channel, as at the ends of an autoencoder, for problems
-// that one_channel_on_gpu accepts. A warp's lanes are the channels of the other map, called the units. What each tap reads is found
-// once for four positions and then shared through the warp's part of shared memory. For .cu files only.
+// that one_channel_on_gpu accepts. A warp's lanes are the channels of the other map, called the units. What each tap
+// reads is found once for four positions and then shared through the warp's part of shared memory. For .cu files only.
 #pragma once
 
 #include "core/math/math.h"
