@@ -55,21 +55,39 @@ struct CpuCsrLinear {
   }
 };
 
-/// A thread an output of a row.
+/// A block a row, a thread an output; the threads make the values of a piece of entries together, so that noise is drawn
+/// once for all of them. Blocks: (layers x rows, outputs / threads).
 template <class T, class Entries>
-struct CsrLinearBody {
+struct GpuCsrLinear {
+  static constexpr int max_threads = 256, kPiece = 256;
   Entries entries;
   const T* w;
   T* y;
   WeightShape shape;
   int64_t rows;
-  LATENT_HD void operator()(int64_t task, int64_t o) const {
+
+  static int threads(int64_t out) {
+    return static_cast<int>(std::min<int64_t>(max_threads, fold::ceil_div(out, 32) * 32));
+  }
+  LATENT_KERNEL void operator()(Thread& t) const {
+    SHARED(T, values, kPiece);
+    SHARED(int32_t, columns, kPiece);
     const auto x = entries.now();
-    const int64_t layer = task / rows, r = task % rows, end = x.end(r);
+    const int64_t task = t.block(), layer = task / rows, r = task % rows, end = x.end(r);
+    const int64_t o = t.block_y() * t.threads() + t.thread();
     T sum = 0;
-    for (int64_t k = x.begin(r); k < end; ++k)
-      sum += x.value(r, k) * w[shape.at(layer, o, x.columns[k])];
-    y[task * shape.out + o] = sum;
+    for (int64_t first = x.begin(r); first < end; first += kPiece) {
+      const int n = static_cast<int>(kPiece < end - first ? kPiece : end - first);
+      t.sync();  // the piece before has been read
+      for (int k = t.thread(); k < n; k += t.threads()) {
+        values[k] = x.value(r, first + k);
+        columns[k] = x.columns[first + k];
+      }
+      t.sync();
+      if (o < shape.out)
+        for (int k = 0; k < n; ++k) sum += values[k] * w[shape.at(layer, o, columns[k])];
+    }
+    if (o < shape.out) y[task * shape.out + o] = sum;
   }
 };
 
@@ -243,10 +261,17 @@ Kernel CsrLinear::prepare(const Signature& s, Device&) const {
     with_entries<T>(a, noise, shape.in, [&]<class Entries>(const Entries& x) {
       const T* w = a.input<T>(4);
       T* y = a.output<T>(0);
-      if (!a.stream.gpu)
+      if (!a.stream.gpu) {
         cpu::run_tasks(tasks, tasks * shape.out, CpuCsrLinear<T, Entries>{x, w, y, shape, rows});
-      else
-        for_each_row(a.stream, tasks, shape.out, CsrLinearBody<T, Entries>{x, w, y, shape, rows});
+      } else if constexpr (cpu_only_v<CsrEntries<T>>) {
+        no_gpu_body(a.stream);
+      } else if (tasks * shape.out > 0) {
+        const int threads = GpuCsrLinear<T, Entries>::threads(shape.out);
+        launch(
+            a.stream,
+            {.blocks = tasks, .threads = threads, .blocks_y = fold::ceil_div(shape.out, threads)},
+            GpuCsrLinear<T, Entries>{x, w, y, shape, rows});
+      }
     });
   });
 }
@@ -298,6 +323,7 @@ const RegisterSamples samples{
         add(1, 1, 5, 37, 3, trans_w);
         add(37, 9, 40, 1, 33, trans_w);
         add(5, 20, 60, 600, 7, trans_w);
+        add(7, 5, 3000, 50, 300, trans_w);
         add(3, 7, 30, 11, 5, trans_w, {2});
         add(256, 6, 300, 5000, 200, trans_w, {}, true);  // drawn rows have a sixth of the entries
       }
