@@ -35,6 +35,7 @@ LATENT_HD int32_t read_by(const ConvTaps& taps, int64_t position, int tap) {
 template <bool kForward>
 struct Place {
   const ConvTaps& taps;
+  const float* map;
   LATENT_KERNEL int32_t operator()(int64_t position, int tap) const {
     return read_by<kForward>(taps, position, tap);
   }
@@ -88,9 +89,18 @@ struct Walk {
   }
 };
 
-/// out [positions, units] = epilogue(sum over taps of in [., 1] weight (+ bias [units]), i).
-template <bool kForward, class Epilogue>
-struct Spread {
+/// What a tap reads: where the map read has one channel the number itself, else where its units lie.
+template <bool kForward, bool kNumbers>
+using Reader = std::conditional_t<kNumbers, Value<kForward>, Place<kForward>>;
+template <bool kNumbers>
+using Read = std::conditional_t<kNumbers, float, int32_t>;
+
+/// A pass that spreads one channel over units,
+///   out [positions, units] = epilogue(sum over taps of in [., 1] weight (+ bias [units]), i),
+/// or collects units in one channel,
+///   out [positions] = epilogue(sum over taps and units of in [., units] weight (+ bias [1]), i).
+template <bool kForward, bool kSpread, class Epilogue>
+struct DataPass {
   static constexpr int max_threads = fold::kLanes * kWarps;
   ConvTaps taps;
   Walk walk;
@@ -100,76 +110,64 @@ struct Spread {
 
   LATENT_KERNEL void operator()(Thread& t) const {
     SHARED(float, weights, kMostChannelWeights);
-    SHARED(Four<float>, values, kWarps * kMostChannelTaps);
+    SHARED(Four<Read<kSpread>>, reads, kWarps * kMostChannelTaps);
     load_weights(t, taps.p, weight, weights);
-    Four<float>* const own = values + t.warp() * kMostChannelTaps;
-    const int n = static_cast<int>(taps.p.window.taps()), many = static_cast<int>(units(taps.p));
+    Four<Read<kSpread>>* const own = reads + t.warp() * kMostChannelTaps;
     for (int64_t turn = 0; turn < walk.turns; ++turn) {
       const int64_t first = walk.first(t, turn);
       if (first >= walk.positions) return;
-      fill(t, own, n, first, walk.positions, Value<kForward>{taps, in});
-      for (int unit = t.lane(); unit < many; unit += fold::kLanes) {
-        const float begin = bias ? bias[unit] : 0.0f;
-        Four<float> sum{{begin, begin, begin, begin}};
-        for (int tap = 0; tap < n; ++tap) {
-          const Four<float> value = own[tap];
-          const float w = weights[tap * many + unit];
-          LATENT_UNROLL
-          for (int k = 0; k < kTogether; ++k) sum.v[k] = math::fma(value.v[k], w, sum.v[k]);
-        }
+      fill(t, own, static_cast<int>(taps.p.window.taps()), first, walk.positions,
+           Reader<kForward, kSpread>{taps, in});
+      make(t, weights, own, first);
+    }
+  }
+
+ private:
+  LATENT_KERNEL void make(Thread& t, const float* weights, const Four<float>* values,
+                          int64_t first) const {
+    const int n = static_cast<int>(taps.p.window.taps()), many = static_cast<int>(units(taps.p));
+    for (int unit = t.lane(); unit < many; unit += fold::kLanes) {
+      const float begin = bias ? bias[unit] : 0.0f;
+      Four<float> sum{{begin, begin, begin, begin}};
+      for (int tap = 0; tap < n; ++tap) {
+        const Four<float> value = values[tap];
+        const float w = weights[tap * many + unit];
         LATENT_UNROLL
-        for (int k = 0; k < kTogether; ++k) {
-          const int64_t i = (first + k) * many + unit;
-          if (first + k < walk.positions) out[i] = epilogue(sum.v[k], i);
-        }
+        for (int k = 0; k < kTogether; ++k) sum.v[k] = math::fma(value.v[k], w, sum.v[k]);
+      }
+      LATENT_UNROLL
+      for (int k = 0; k < kTogether; ++k) {
+        const int64_t i = (first + k) * many + unit;
+        if (first + k < walk.positions) out[i] = epilogue(sum.v[k], i);
       }
     }
   }
-};
 
-/// out [positions] = epilogue(sum over taps and units of in [., units] weight (+ bias [1]), i).
-template <bool kForward, class Epilogue>
-struct Collect {
-  static constexpr int max_threads = fold::kLanes * kWarps;
-  ConvTaps taps;
-  Walk walk;
-  const float *in, *weight, *bias;
-  float* out;
-  Epilogue epilogue;
-
-  LATENT_KERNEL void operator()(Thread& t) const {
-    SHARED(float, weights, kMostChannelWeights);
-    SHARED(Four<int32_t>, places, kWarps * kMostChannelTaps);
-    load_weights(t, taps.p, weight, weights);
-    Four<int32_t>* const own = places + t.warp() * kMostChannelTaps;
+  LATENT_KERNEL void make(Thread& t, const float* weights, const Four<int32_t>* places,
+                          int64_t first) const {
     const int n = static_cast<int>(taps.p.window.taps()), many = static_cast<int>(units(taps.p));
-    for (int64_t turn = 0; turn < walk.turns; ++turn) {
-      const int64_t first = walk.first(t, turn);
-      if (first >= walk.positions) return;
-      fill(t, own, n, first, walk.positions, Place<kForward>{taps});
-      Four<float> sum{};
-      for (int unit = t.lane(); unit < many; unit += fold::kLanes)
-        for (int tap = 0; tap < n; ++tap) {
-          const Four<int32_t> at = own[tap];
-          const float w = weights[tap * many + unit];
-          LATENT_UNROLL
-          for (int k = 0; k < kTogether; ++k)
-            if (at.v[k] >= 0)
-              sum.v[k] = math::fma(in[static_cast<int64_t>(at.v[k]) * many + unit], w, sum.v[k]);
-        }
-      LATENT_UNROLL
-      for (int k = 0; k < kTogether; ++k) {
-        const float whole = fold::gpu_tree<Sum>(t, sum.v[k]);
-        if (t.lane() == k && first + k < walk.positions)
-          out[first + k] = epilogue(bias ? whole + bias[0] : whole, first + k);
+    Four<float> sum{};
+    for (int unit = t.lane(); unit < many; unit += fold::kLanes)
+      for (int tap = 0; tap < n; ++tap) {
+        const Four<int32_t> at = places[tap];
+        const float w = weights[tap * many + unit];
+        LATENT_UNROLL
+        for (int k = 0; k < kTogether; ++k)
+          if (at.v[k] >= 0)
+            sum.v[k] = math::fma(in[static_cast<int64_t>(at.v[k]) * many + unit], w, sum.v[k]);
       }
+    LATENT_UNROLL
+    for (int k = 0; k < kTogether; ++k) {
+      const float whole = fold::gpu_tree<Sum>(t, sum.v[k]);
+      if (t.lane() == k && first + k < walk.positions)
+        out[first + k] = epilogue(bias ? whole + bias[0] : whole, first + k);
     }
   }
 };
 
 /// Of each slice of small's positions, block_y: dw [slices, weights], and the sums of small's channels [slices, filters]
-/// unless `sums` is nullptr. A block takes 32 units, which are large's channels or small's. kTaps: at least the taps.
-template <int kTaps, bool kOfLarge>
+/// unless `sums` is nullptr. A block takes 32 units, the channels of small or of large. kTaps: at least the taps.
+template <int kTaps, bool kOfSmall>
 struct WeightOfSlice {
   static constexpr int max_threads = fold::kLanes * kWarps;
   ConvTaps taps;
@@ -177,13 +175,10 @@ struct WeightOfSlice {
   float *dw, *sums;
   int64_t span;
 
-  /// Where large has one channel, what a tap reads is a number; else it is where large's channels lie.
-  using Read = std::conditional_t<kOfLarge, int32_t, float>;
-
   LATENT_KERNEL void operator()(Thread& t) const {
-    SHARED(Four<Read>, reads, kWarps * kTaps);
+    SHARED(Four<Read<kOfSmall>>, reads, kWarps * kTaps);
     SHARED(float, partial, (kTaps + 1) * max_threads);
-    Four<Read>* const own = reads + t.warp() * kTaps;
+    Four<Read<kOfSmall>>* const own = reads + t.warp() * kTaps;
     const ConvProblem& p = taps.p;
     const int n = static_cast<int>(p.window.taps());
     const int64_t many = units(p), unit = t.block() * fold::kLanes + t.lane();
@@ -191,15 +186,12 @@ struct WeightOfSlice {
     const int64_t end = positions < begin + span ? positions : begin + span;
     float sum[kTaps] = {}, total = 0;
     for (int64_t first = begin + t.warp() * kTogether; first < end; first += kWarps * kTogether) {
-      if constexpr (kOfLarge)
-        fill(t, own, n, first, end, Place<true>{taps});
-      else
-        fill(t, own, n, first, end, Value<true>{taps, large});
+      fill(t, own, n, first, end, Reader<true, kOfSmall>{taps, large});
       if (unit >= many) continue;
       Four<float> value;
       LATENT_UNROLL
       for (int k = 0; k < kTogether; ++k) {
-        value.v[k] = first + k < end ? small[kOfLarge ? first + k : (first + k) * many + unit] : 0;
+        value.v[k] = first + k < end ? small[kOfSmall ? (first + k) * many + unit : first + k] : 0;
         total += value.v[k];
       }
       LATENT_UNROLL
@@ -212,18 +204,18 @@ struct WeightOfSlice {
     t.sync();
     if (unit >= many) return;
     for (int tap = t.warp(); tap < n; tap += kWarps)
-      dw[t.block_y() * p.weights() + (kOfLarge ? tap * many + unit : unit * n + tap)] =
+      dw[t.block_y() * p.weights() + (kOfSmall ? unit * n + tap : tap * many + unit)] =
           of_warps(t, partial + tap * max_threads);
     if (sums && t.warp() == kWarps - 1 && unit < p.filters)
       sums[t.block_y() * p.filters + unit] = of_warps(t, partial + kTaps * max_threads);
   }
 
  private:
-  LATENT_KERNEL float add(float sum, const Four<float>& value, const Four<Read>& read,
+  LATENT_KERNEL float add(float sum, const Four<float>& value, const Four<Read<kOfSmall>>& read,
                           int64_t unit) const {
     LATENT_UNROLL
     for (int k = 0; k < kTogether; ++k) {
-      if constexpr (!kOfLarge)
+      if constexpr (kOfSmall)
         sum = math::fma(value.v[k], read.v[k], sum);
       else if (read.v[k] >= 0)
         sum = math::fma(value.v[k], large[read.v[k] * taps.p.channels + unit], sum);
@@ -250,10 +242,12 @@ void conv_of_one_channel(Stream& stream, const ConvProblem& p, const float* in, 
   const ConvTaps taps(p);
   if ((kForward ? p.channels : p.filters) == 1)
     launch(stream, walk.grid(),
-           one_channel::Spread<kForward, Epilogue>{taps, walk, in, weight, bias, out, epilogue});
+           one_channel::DataPass<kForward, true, Epilogue>{taps, walk, in, weight, bias, out,
+                                                           epilogue});
   else
     launch(stream, walk.grid(),
-           one_channel::Collect<kForward, Epilogue>{taps, walk, in, weight, bias, out, epilogue});
+           one_channel::DataPass<kForward, false, Epilogue>{taps, walk, in, weight, bias, out,
+                                                            epilogue});
 }
 
 /// Blocks of a slice of the weight pass.
@@ -269,12 +263,13 @@ inline void weight_of_one_channel(Stream& stream, const ConvProblem& p, const Co
       .blocks = one_channel_blocks(p), .threads = fold::kLanes * kWarps, .blocks_y = cut.count};
   const ConvTaps taps(p);
   constexpr int kFew = 9;
-  if (p.filters == 1 && p.window.taps() <= kFew)
+  const bool few = p.window.taps() <= kFew;
+  if (p.channels == 1 && few)
     launch(stream, grid, WeightOfSlice<kFew, true>{taps, large, small, dw, sums, cut.span});
-  else if (p.filters == 1)
+  else if (p.channels == 1)
     launch(stream, grid,
            WeightOfSlice<kMostChannelTaps, true>{taps, large, small, dw, sums, cut.span});
-  else if (p.window.taps() <= kFew)
+  else if (few)
     launch(stream, grid, WeightOfSlice<kFew, false>{taps, large, small, dw, sums, cut.span});
   else
     launch(stream, grid,
