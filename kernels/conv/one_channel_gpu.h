@@ -25,31 +25,23 @@ LATENT_HD int64_t units(const ConvProblem& p) {
   return p.channels > p.filters ? p.channels : p.filters;
 }
 
-/// The position of the other map that a tap reads; -1 where there is none.
-template <bool kForward>
-LATENT_HD int32_t read_by(const ConvTaps& taps, int64_t position, int tap) {
-  const auto from = static_cast<uint32_t>(position), which = static_cast<uint32_t>(tap);
-  return static_cast<int32_t>(kForward ? taps.large_of(from, which) : taps.small_of(from, which));
-}
-
-template <bool kForward>
-struct Place {
+/// What a tap reads of the other map: where that has one channel the number, 0 in the padding; else the position where
+/// its units lie, -1 in the padding.
+template <bool kNumbers>
+using Read = std::conditional_t<kNumbers, float, int32_t>;
+template <bool kForward, bool kNumbers>
+struct Reader {
   const ConvTaps& taps;
   const float* map;
-  LATENT_KERNEL int32_t operator()(int64_t position, int tap) const {
-    return read_by<kForward>(taps, position, tap);
+  LATENT_KERNEL Read<kNumbers> operator()(int64_t position, int tap) const {
+    const auto from = static_cast<uint32_t>(position), which = static_cast<uint32_t>(tap);
+    const int64_t at = kForward ? taps.large_of(from, which) : taps.small_of(from, which);
+    if constexpr (kNumbers)
+      return at < 0 ? 0 : map[at];
+    else
+      return static_cast<int32_t>(at);
   }
-  static LATENT_KERNEL int32_t nothing() { return -1; }
-};
-template <bool kForward>
-struct Value {
-  const ConvTaps& taps;
-  const float* map;  ///< of one channel
-  LATENT_KERNEL float operator()(int64_t position, int tap) const {
-    const int32_t at = read_by<kForward>(taps, position, tap);
-    return at < 0 ? 0 : map[at];
-  }
-  static LATENT_KERNEL float nothing() { return 0; }
+  static LATENT_KERNEL Read<kNumbers> nothing() { return kNumbers ? 0 : -1; }
 };
 
 /// By the warp: read[tap].v[k] = f(position + k, tap), and f.nothing() from `end` on.
@@ -88,12 +80,6 @@ struct Walk {
     return ((t.block() * turns + turn) * kWarps + t.warp()) * kTogether;
   }
 };
-
-/// What a tap reads: where the map read has one channel the number itself, else where its units lie.
-template <bool kForward, bool kNumbers>
-using Reader = std::conditional_t<kNumbers, Value<kForward>, Place<kForward>>;
-template <bool kNumbers>
-using Read = std::conditional_t<kNumbers, float, int32_t>;
 
 /// A pass that spreads one channel over units,
 ///   out [positions, units] = epilogue(sum over taps of in [., 1] weight (+ bias [units]), i),

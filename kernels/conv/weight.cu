@@ -104,17 +104,15 @@ namespace {
 std::vector<Sample> samples() {
   std::vector<Sample> all;
   for (const ConvCase& c : conv_cases()) {
-    const int order = c.bench ? 0 : 2;
     if (!c.bench)
       all.push_back({.name = cat("conv/weight/", c.name),
                      .op = ConvWeight{c.window},
                      .in = {c.large(), c.small()},
-                     .order = order,
                      .tolerance = 5e-5});
     all.push_back({.name = cat("conv/weight_and_bias/", c.name),
                    .op = ConvBackwardWeight{c.window},
                    .in = {c.large(), c.small()},
-                   .order = order,
+                   .order = c.bench ? 0 : 2,
                    .tolerance = 5e-5,
                    .bench = c.bench});
   }

@@ -327,7 +327,7 @@ struct TotalCorrelation {
 const RegisterSamples samples{
     "penalty/total_correlation", [] {
       std::vector<Sample> all;
-      const auto add = [&](int64_t n, int64_t units, int64_t rows, bool stratified, int order = 2,
+      const auto add = [&](int64_t n, int64_t units, int64_t rows, bool stratified,
                            bool bench = false) {
         const Type row{DType::f32, {n}}, z{DType::f32, {n, units}}, h{DType::f32, {n, 2 * units}};
         const std::string size = cat(stratified ? "stratified/" : "weighted/", n, "x", units);
@@ -335,13 +335,11 @@ const RegisterSamples samples{
                        .op = TotalCorrelation{rows, stratified},
                        .in = {z, h},
                        .range = {{-3, 3}, {-1, 1}},
-                       .order = order,
                        .tolerance = 1e-5,  // the logarithms nearly cancel
                        .bench = bench});
         all.push_back({.name = cat("total_correlation/gradient/", size),
                        .op = TotalCorrelationGradient{rows, stratified},
                        .in = {row, z, h, row, z},
-                       .order = order,
                        .bench = bench});
       };
       for (const bool stratified : {false, true}) {
@@ -350,8 +348,8 @@ const RegisterSamples samples{
         add(7, 33, 50, stratified);
       }
       add(37, 70, 1000, false);
-      add(300, 5, 1000, true, 0);
-      add(256, 20, 60000, true, 0, true);
+      add(300, 5, 1000, true);
+      add(256, 20, 60000, true, true);
       return all;
     }};
 
